@@ -1,0 +1,1 @@
+"""Who may do what: pure decisions, each with a reason."""

@@ -1,0 +1,31 @@
+"""The search keys that lie in a resource's own document."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Range(NamedTuple):
+    """An ordered value under the key `k`: from `lo` to `hi`, both inside.
+
+    Instants are microseconds since 1970 (UTC), quantities are in canonical UCUM units.
+    """
+
+    k: str
+    lo: float | int
+    hi: float | int
+
+
+class Keys(NamedTuple):
+    """All that a resource is found and ordered by.
+
+    `p` is the logical id of the patient whose record this belongs to; `d` and `e` are the start
+    and end of the type's main clinical date, in microseconds since 1970; `k` holds what is matched
+    by equality or prefix (always with `*`), `r` every other ordered value.
+    """
+
+    p: str | None
+    d: int | None
+    e: int | None
+    k: list[str]
+    r: list[Range]
