@@ -22,12 +22,16 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 class Target(NamedTuple):
-    """What a path names: any of a type, an id, a version, an operation, or none of them."""
+    """What a path names; what it does not name is empty.
+
+    `member` is the type searched for in a compartment, `*` for all of them.
+    """
 
     type: str = ""
     id: str = ""
     version: str = ""
     operation: str = ""
+    member: str = ""
 
 
 @dataclass(slots=True)

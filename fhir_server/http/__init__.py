@@ -1,0 +1,1 @@
+"""The HTTP edge: bytes in, FhirRequest; FhirResponse, bytes out."""

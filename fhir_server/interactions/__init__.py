@@ -1,0 +1,1 @@
+"""The interactions of the FHIR RESTful API, one module each, in the words of http.html."""

@@ -1,0 +1,1 @@
+"""The operations ($name), one module each, and the table that names them."""

@@ -1,0 +1,33 @@
+"""What interactions work with: built once by the composition root, handed to every one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+from fhir_server.fhir.definitions import Definitions
+from fhir_server.search.index import Indexer
+from fhir_server.search.registry import Registry
+from fhir_server.settings import Settings
+from fhir_server.store.resources import Store
+from fhir_server.validation.validator import Validator
+
+
+def new_id() -> str:
+    """A fresh logical id: a random UUID, so that it tells nothing of the resource."""
+    return str(uuid4())
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The server's parts. `cursor_key` signs paging cursors; all processes share it."""
+
+    settings: Settings
+    definitions: Definitions
+    registry: Registry
+    indexer: Indexer
+    validator: Validator
+    store: Store
+    cursor_key: bytes
+    new_id: Callable[[], str] = new_id
