@@ -1,0 +1,346 @@
+"""Makes `data/r4.json.zst` from the official R4 4.0.1 bundles.
+
+    python -m fhir_server.fhir.build_definitions DIR [OUTPUT]
+
+DIR holds `Bundle-*.json`, plain or `.zst`. Inputs whose sums are not the official ones are refused;
+the same inputs give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zstandard
+
+from fhir_server.fhir.definitions import (
+    Component,
+    Element,
+    Invariant,
+    Operation,
+    OperationParameter,
+    SearchParameter,
+    Table,
+    TypeRow,
+)
+
+SUMS = {
+    "Bundle-resources": "d062516a420265da6d248e1d2b5d2a4aa9709c3c637807fe48e278054dffa114",
+    "Bundle-types": "13d3b9c75a23dd575b6c9cffa9fb5efce3871a4cc9bd8c92671ce1a50c19c064",
+    "Bundle-searchParams": "dc5927e3781a5aba26c08821904c4091664b3a40171aba9b01e563e9f7ca85df",
+    "Bundle-valuesets": "8d8fd0894624163296aa84e93c47cbead9b805fd83ec22ac71d45b7e25a86758",
+    "Bundle-v2-valuesets": "d180cc829f2a95950664d918d1ed9b2a7e9a7423e3f3957e294c3375f146fc00",
+    "Bundle-v3-valuesets": "b9e75b6586b61843042e543280a91adc1bdd4d8a2df3427e30fa5f404b004646",
+    "Bundle-valueset-expansions": (
+        "1e3b4c2cba183cbe97db813c36aee454b0364fe396846647d2a237b309ae984f"
+    ),
+}
+PREFIX = "http://hl7.org/fhir/StructureDefinition/"
+FHIR_TYPE = PREFIX + "structuredefinition-fhir-type"
+BEST_PRACTICE = PREFIX + "elementdefinition-bestpractice"
+OPEN_VALUE_SETS = {
+    "http://hl7.org/fhir/ValueSet/mimetypes",  # BCP 13: no list can be complete
+    "http://hl7.org/fhir/ValueSet/ucum-units",  # the expansion has 1000 common ones only
+}
+Json = dict[str, Any]
+
+
+def build(folder: Path) -> bytes:
+    """The packed table. Raises ValueError on an input that is not the official one."""
+    bundles = {name: _read(folder, name, digest) for name, digest in SUMS.items()}
+    structures = [
+        r
+        for r in _resources(bundles, "Bundle-types", "Bundle-resources")
+        if r["resourceType"] == "StructureDefinition" and r["kind"] != "logical"
+    ]
+    types = tuple(
+        sorted((row for s in structures for row in _type_rows(s)), key=lambda row: row.name)
+    )
+    bound = {e.binding for row in types for e in row.elements if e.binding}
+    table = Table(
+        version="4.0.1",
+        types=types,
+        search_parameters=tuple(
+            sorted(
+                (_search_parameter(r) for r in _resources(bundles, "Bundle-searchParams")),
+                key=lambda p: (p.code, p.url),
+            )
+        ),
+        operations=tuple(
+            sorted(
+                (
+                    _operation(r)
+                    for r in _resources(bundles, "Bundle-resources")
+                    if r["resourceType"] == "OperationDefinition"
+                ),
+                key=lambda o: o.id,
+            )
+        ),
+        compartments={
+            r["code"]: {e["code"]: tuple(e["param"]) for e in r["resource"] if e.get("param")}
+            for r in _resources(bundles, "Bundle-resources")
+            if r["resourceType"] == "CompartmentDefinition"
+        },
+        invariants=_invariants(structures),
+        value_sets=_value_sets(bundles, bound),
+    )
+    plain = msgspec.json.encode(msgspec.to_builtins(table, order="sorted"), order="sorted")
+    return zstandard.ZstdCompressor(level=22, write_checksum=False).compress(plain)
+
+
+def _read(folder: Path, name: str, digest: str) -> Json:
+    packed = folder / f"{name}.json.zst"
+    plain = folder / f"{name}.json"
+    if packed.exists():
+        reader = zstandard.ZstdDecompressor().stream_reader(packed.read_bytes())
+        raw = reader.read()
+    else:
+        raw = plain.read_bytes()
+    if hashlib.sha256(raw).hexdigest() != digest:
+        raise ValueError(f"{name}.json is not the file of R4 4.0.1: its SHA-256 is not {digest}")
+    bundle: Json = msgspec.json.decode(raw)
+    return bundle
+
+
+def _resources(bundles: dict[str, Json], *names: str) -> Iterator[Json]:
+    for name in names:
+        for entry in bundles[name]["entry"]:
+            yield entry["resource"]
+
+
+def _local(url: str) -> str:
+    return url.partition("|")[0].rsplit("/", 1)[-1]
+
+
+def _type_rows(structure: Json) -> Iterator[TypeRow]:
+    """The type's own row and one for each backbone in it."""
+    elements = structure["snapshot"]["element"]
+    by_path = {e["path"]: e for e in elements}
+    children: dict[str, list[Json]] = {structure["type"]: []}
+    for element in elements[1:]:
+        children.setdefault(element["path"].rpartition(".")[0], []).append(element)
+    for path, members in children.items():
+        root = path == structure["type"]
+        definition = by_path[path]
+        yield TypeRow(
+            structure["id"] if root else path,
+            structure["kind"] if root else "backbone",
+            _local(structure.get("baseDefinition", "")) if root else definition["type"][0]["code"],
+            bool(structure["abstract"]) if root else False,
+            _sentence(structure["description"]) if root else definition["short"],
+            tuple(_element(e, by_path, children) for e in members),
+        )
+
+
+def _element(element: Json, by_path: dict[str, Json], children: dict[str, list[Json]]) -> Element:
+    path: str = element["path"]
+    name = path.rpartition(".")[2]
+    content = path if path in children else None
+    source = element
+    if "contentReference" in element:
+        content = element["contentReference"].removeprefix("#")
+        source = by_path[content]
+    binding = element.get("binding", {})
+    required = binding.get("strength") == "required" and "valueSet" in binding
+    types = tuple(dict.fromkeys(_type_code(t) for t in source["type"]))
+    if element["base"]["path"] == "Resource.id":
+        types = ("id",)  # the extension says string, resource.html#id says id
+    pointing = "Reference" if "Reference" in types else "canonical"
+    targets = {
+        _local(profile)
+        for type_ in element.get("type", ())
+        if type_["code"] == pointing
+        for profile in type_.get("targetProfile", ())
+    }
+    return Element(
+        name=name.removesuffix("[x]"),
+        types=types,
+        min=element["min"],
+        max=None if element["max"] == "*" else int(element["max"]),
+        choice=name.endswith("[x]"),
+        content=content,
+        targets=() if "Resource" in targets else tuple(sorted(targets)),
+        binding=binding["valueSet"].partition("|")[0] if required else None,
+        summary=bool(element.get("isSummary")),
+        modifier=bool(element.get("isModifier")),
+        representation="".join(element.get("representation", ())),
+    )
+
+
+def _type_code(type_: Json) -> str:
+    """FHIR's name of a type: the extension says which one a FHIRPath system type stands for."""
+    for extension in type_.get("extension", ()):
+        if extension["url"] == FHIR_TYPE:
+            code: str = extension["valueUrl"]
+            return code
+    code = type_["code"]
+    if code.startswith("http://hl7.org/fhirpath/System."):
+        return code.rpartition(".")[2].lower()
+    return code
+
+
+def _invariants(structures: Iterable[Json]) -> dict[str, tuple[Invariant, ...]]:
+    """Element path -> the rules that are stated there first, not those inherited from elsewhere."""
+    table: dict[str, tuple[Invariant, ...]] = {}
+    by_name = {s["id"]: s for s in structures}
+    for structure in by_name.values():
+        inherited: set[str] = set()
+        base = by_name.get(_local(structure.get("baseDefinition", "")))
+        while base:
+            inherited |= {
+                c["key"] for e in base["snapshot"]["element"][:1] for c in e.get("constraint", ())
+            }
+            base = by_name.get(_local(base.get("baseDefinition", "")))
+        for index, element in enumerate(structure["snapshot"]["element"]):
+            path = element["path"] if index else structure["id"]
+            own = [
+                Invariant(
+                    c["key"],
+                    c["severity"],
+                    c["human"],
+                    c["expression"],
+                    any(
+                        e["url"] == BEST_PRACTICE and e.get("valueBoolean")
+                        for e in c.get("extension", ())
+                    ),
+                )
+                for c in element.get("constraint", ())
+                if c.get("source") in (None, structure["url"])
+                and c["key"] not in inherited
+                and (c["key"] not in ("ele-1", "ext-1") or not index)
+            ]
+            if structure.get("derivation") == "constraint" and index:
+                continue
+            if any(SIMPLE_QUANTITY in t.get("profile", ()) for t in element.get("type", ())):
+                own.append(_simple_quantity(by_name["SimpleQuantity"]))
+            if own:
+                table[path] = tuple(own)
+    return table
+
+
+SIMPLE_QUANTITY = PREFIX + "SimpleQuantity"
+
+
+def _simple_quantity(structure: Json) -> Invariant:
+    """The only difference between Quantity and SimpleQuantity, as a rule on the element."""
+    rules = structure["snapshot"]["element"][0]["constraint"]
+    rule = next(c for c in rules if c["key"] == "sqty-1")
+    return Invariant(rule["key"], rule["severity"], rule["human"], rule["expression"])
+
+
+def _sentence(text: str) -> str:
+    """The first sentence of a description, as one plain line of at most 200 characters."""
+    line = text.split("\r\n")[0].split("\n")[0].strip()
+    head, stop, _ = line.partition(". ")
+    return (head + stop.strip() if stop else line)[:200]
+
+
+def _search_parameter(parameter: Json) -> SearchParameter:
+    description: str = parameter.get("description", "")
+    if description.startswith("Multiple Resources"):
+        # One line per type follows; the first one says what all of them mean.
+        description = description.partition("): ")[2]
+    return SearchParameter(
+        code=parameter["code"],
+        url=parameter["url"],
+        name=parameter["name"],
+        type=parameter["type"],
+        base=tuple(parameter["base"]),
+        expression=parameter.get("expression"),
+        xpath_usage=parameter["xpathUsage"],
+        target=tuple(parameter.get("target", ())),
+        components=tuple(
+            Component(c["definition"], c["expression"]) for c in parameter.get("component", ())
+        ),
+        comparator=tuple(parameter.get("comparator", ())),
+        modifier=tuple(parameter.get("modifier", ())),
+        chain=tuple(parameter.get("chain", ())),
+        multiple_or=parameter.get("multipleOr", True),
+        multiple_and=parameter.get("multipleAnd", True),
+        description=_sentence(description),
+    )
+
+
+def _operation(operation: Json) -> Operation:
+    return Operation(
+        id=operation["id"],
+        code=operation["code"],
+        name=operation["name"],
+        url=operation["url"],
+        affects_state=operation.get("affectsState", False),
+        system=operation["system"],
+        type=operation["type"],
+        instance=operation["instance"],
+        resource=tuple(operation.get("resource", ())),
+        parameters=tuple(_operation_parameter(p) for p in operation.get("parameter", ())),
+        description=_sentence(operation.get("description", "")),
+    )
+
+
+def _operation_parameter(parameter: Json) -> OperationParameter:
+    return OperationParameter(
+        name=parameter["name"],
+        use=parameter["use"],
+        min=parameter["min"],
+        max=None if parameter["max"] == "*" else int(parameter["max"]),
+        type=parameter.get("type"),
+        search_type=parameter.get("searchType"),
+        description=_sentence(parameter.get("documentation", "")),
+        parts=tuple(
+            _operation_parameter({"use": parameter["use"]} | part)
+            for part in parameter.get("part", ())
+        ),
+    )
+
+
+def _value_sets(
+    bundles: dict[str, Json], bound: Iterable[str]
+) -> dict[str, dict[str, list[str]] | None]:
+    """Url -> system -> codes; None for value sets that are open or that R4 does not contain."""
+    expansions = {
+        r["url"]: r["expansion"] for r in _resources(bundles, "Bundle-valueset-expansions")
+    }
+    definitions = {
+        (r["resourceType"], r["url"]): r
+        for r in _resources(
+            bundles, "Bundle-valuesets", "Bundle-v2-valuesets", "Bundle-v3-valuesets"
+        )
+    }
+    table: dict[str, dict[str, list[str]] | None] = {}
+    for url in sorted(bound):
+        if url in OPEN_VALUE_SETS:
+            table[url] = None
+        elif url in expansions:
+            codes: dict[str, set[str]] = {}
+            _collect(expansions[url].get("contains", ()), codes)
+            table[url] = {system: sorted(c) for system, c in sorted(codes.items())}
+        elif ("ValueSet", url) in definitions:
+            raise ValueError(f"{url} has a definition but no expansion: expand it here")
+        else:
+            table[url] = None
+    return table
+
+
+def _collect(concepts: Iterable[Json], codes: dict[str, set[str]]) -> None:
+    for concept in concepts:
+        if "code" in concept and not concept.get("abstract"):
+            codes.setdefault(concept["system"], set()).add(concept["code"])
+        _collect(concept.get("contains", ()), codes)
+
+
+def main(arguments: list[str]) -> None:
+    """Writes the table beside this module, or to the second argument."""
+    folder = Path(arguments[0])
+    output = (
+        Path(arguments[1]) if len(arguments) > 1 else Path(__file__).parent / "data/r4.json.zst"
+    )
+    output.write_bytes(build(folder))
+    print(f"{output}: {output.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
