@@ -1,0 +1,242 @@
+"""JSON in and out, every number kept to the letter (https://hl7.org/fhir/R4/json.html).
+
+`1.50` stays `1.50`, `1.2E+2` stays `1.2E+2`: a decimal's precision is part of its value in FHIR.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from fhir_server.errors import FhirError, MalformedContent, TooLarge
+
+Resource = dict[str, Any]
+
+MAX_BYTES = 100 * 1024 * 1024
+MAX_DEPTH = 64
+MAX_NUMBER = 100
+"""The most characters of a number, and the most decimal places that its exponent may move it.
+
+Wide for any measurement; without it `1e999999999` would stop whoever adds one to it.
+"""
+
+_EPOCH = datetime(1970, 1, 1)
+
+
+class Literal(Decimal):
+    """A decimal whose spelling is not the one that Python would give it (`1.2e2`, `-0`)."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def number(text: str) -> Decimal:
+    """The decimal of a JSON number's text, which `str` gives back to the letter.
+
+    Raises ValueError when the number has more than `MAX_NUMBER` digits or places.
+    """
+    if len(text) > MAX_NUMBER:
+        raise ValueError(f"number of more than {MAX_NUMBER} characters")
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"number {text} is out of range") from None
+    if str(value) == text:
+        return value
+    if not -MAX_NUMBER <= value.adjusted() <= MAX_NUMBER:
+        raise ValueError(f"number {text} is out of range")
+    literal = Literal(text)
+    literal.text = text
+    return literal
+
+
+def _literal(value: object) -> msgspec.Raw:
+    if isinstance(value, Literal):
+        return msgspec.Raw(value.text.encode())
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+_decoder = msgspec.json.Decoder(float_hook=number)
+_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_literal)
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def encode(value: Any) -> bytes:
+    """Compact JSON of a resource or any part of one; decimals to the letter."""
+    return _encoder.encode(value)
+
+
+def decode(body: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Resource:
+    """The JSON object in `body`, its fractions as `Decimal`.
+
+    Raises TooLarge above `max_bytes`; MalformedContent, with line and column or the FHIRPath
+    place, for what is no UTF-8, no JSON, no object, deeper than `max_depth`, or has a key twice.
+    """
+    return parse(body, max_bytes=max_bytes, max_depth=max_depth)[0]
+
+
+def parse(
+    body: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
+) -> tuple[Resource, bytes]:
+    """The resource as by `decode`, and its minified bytes, which `stamp` takes."""
+    if len(body) > max_bytes:
+        raise TooLarge(f"The body has {len(body)} bytes; at most {max_bytes} are accepted")
+    try:
+        minified = msgspec.json.format(body, indent=-1)
+        tree = _decoder.decode(minified)
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        raise _fault(body, error, max_depth) from None
+    if type(tree) is not dict:
+        raise MalformedContent("The body is not a JSON object; a FHIR resource is one")
+    keys = _count_keys(tree, max_depth)
+    # Every key ends in `":`; so does an escaped quote before a colon, hence the second look.
+    if minified.count(b'":') != keys:
+        _refuse_duplicates(minified)
+    return tree, minified
+
+
+def minify(body: bytes) -> bytes:
+    """The JSON without blanks between its tokens; strings and numbers stay to the letter."""
+    try:
+        return msgspec.json.format(body, indent=-1)
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        raise _fault(body, error, MAX_DEPTH) from None
+
+
+def pretty(body: bytes) -> bytes:
+    """The JSON indented by two blanks a level; strings and numbers stay to the letter."""
+    return msgspec.json.format(body, indent=2)
+
+
+def members(raw: bytes) -> dict[str, msgspec.Raw]:
+    """The properties of a JSON object as undecoded bytes, in order."""
+    return _members.decode(raw)
+
+
+def join(parts: dict[str, bytes] | dict[str, msgspec.Raw]) -> bytes:
+    """A JSON object of properties that are JSON already."""
+    pieces = [b"%b:%b" % (_encoder.encode(name), value) for name, value in parts.items()]
+    return b"{" + b",".join(pieces) + b"}"
+
+
+def stamp(raw: bytes, type_: str, id_: str, version: int, updated: int) -> bytes:
+    """The minified resource with its id, `meta.versionId` and `meta.lastUpdated` set.
+
+    `updated` is in microseconds since 1970 UTC. Everything else stays to the letter and in its
+    order; resourceType, id and meta come first.
+    """
+    properties = _members.decode(raw)
+    properties.pop("resourceType", None)
+    properties.pop("id", None)
+    meta = properties.pop("meta", None)
+    head = (
+        f'{{"resourceType":"{type_}","id":"{id_}","meta":'
+        f'{{"versionId":"{version}","lastUpdated":"{instant(updated)}"'
+    )
+    pieces = [head.encode()]
+    if meta is not None:
+        kept = _members.decode(meta)
+        kept.pop("versionId", None)
+        kept.pop("lastUpdated", None)
+        pieces += [b",%b:%b" % (_encoder.encode(name), value) for name, value in kept.items()]
+    pieces.append(b"}")
+    pieces += [b",%b:%b" % (_encoder.encode(name), value) for name, value in properties.items()]
+    pieces.append(b"}")
+    return b"".join(pieces)
+
+
+def instant(updated: int) -> str:
+    """Microseconds since 1970 UTC as a FHIR instant: `2026-11-21T20:35:00.123Z`."""
+    moment = _EPOCH + timedelta(microseconds=updated)
+    return moment.isoformat(timespec="milliseconds") + "Z"
+
+
+def _count_keys(tree: Resource, max_depth: int) -> int:
+    """The number of keys in the tree; MalformedContent when it is too deep."""
+    keys = depth = 0
+    level: list[Any] = [tree]
+    while level:
+        depth += 1
+        if depth > max_depth:
+            raise MalformedContent(_too_deep(max_depth))
+        below: list[Any] = []
+        for node in level:
+            if type(node) is dict:
+                keys += len(node)
+                node = node.values()
+            below += [child for child in node if type(child) is dict or type(child) is list]
+        level = below
+    return keys
+
+
+def _refuse_duplicates(minified: bytes) -> None:
+    """Raises when an object has a key twice, naming the place."""
+    found: list[tuple[dict[str, Any], str]] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        node = dict(pairs)
+        if len(node) != len(pairs):
+            names = [name for name, _ in pairs]
+            found.append((node, next(n for i, n in enumerate(names) if n in names[:i])))
+        return node
+
+    tree = json.loads(minified, object_pairs_hook=note, parse_int=str, parse_float=str)
+    if not found:
+        return
+    # The object noted last holds or follows the others, so the tree still reaches it.
+    node, name = found[-1]
+    place = next((p for p, n in _walk(tree, tree.get("resourceType") or "") if n is node), "")
+    place = f"{place}.{name}" if place else name
+    raise MalformedContent(f"The property {name} is there twice in one object", expression=place)
+
+
+def _walk(node: Any, place: str) -> Iterator[tuple[str, Any]]:
+    yield place, node
+    if isinstance(node, dict):
+        for name, child in node.items():
+            yield from _walk(child, f"{place}.{name}" if place else name)
+    elif isinstance(node, list):
+        for index, child in enumerate(node):
+            yield from _walk(child, f"{place}[{index}]")
+
+
+def _too_deep(max_depth: int) -> str:
+    return f"The body is nested more than {max_depth} levels deep"
+
+
+def _fault(body: bytes, error: Exception, max_depth: int) -> FhirError:
+    """Says what is wrong with the body, and where in it."""
+    if isinstance(error, RecursionError):
+        return MalformedContent(_too_deep(max_depth))
+    if not body.strip():
+        return MalformedContent("The body is empty; a FHIR resource in JSON is expected")
+    if body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        return MalformedContent("The body begins with a byte order mark; send plain UTF-8")
+    try:
+        body.decode()
+    except UnicodeDecodeError as fault:
+        where = _line_and_column(body, fault.start)
+        return MalformedContent(f"The body is not UTF-8: byte 0x{body[fault.start]:02x} at {where}")
+    if isinstance(error, msgspec.ValidationError) or not isinstance(error, msgspec.DecodeError):
+        return MalformedContent(f"The body has a number out of range: {error}")
+    text = str(error).removeprefix("JSON is malformed: ")
+    if text == "Input data was truncated":
+        return MalformedContent("The body is not JSON: it ends too early")
+    reason, _, position = text.rpartition(" (byte ")
+    where = _line_and_column(body, int(position.rstrip(")"))) if reason else "an unknown place"
+    return MalformedContent(f"The body is not JSON: {reason or text} at {where}")
+
+
+def _line_and_column(body: bytes, offset: int) -> str:
+    before = body[:offset]
+    column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
+    line = before.count(b"\n") + 1
+    return f"line {line}, column {column}"
