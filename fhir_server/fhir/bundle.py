@@ -1,0 +1,187 @@
+"""Bundles spliced from the bytes of their resources (https://hl7.org/fhir/R4/bundle.html).
+
+Nothing here decodes a resource: an entry is bytes, a Bundle is a join of entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Literal, NamedTuple
+
+from fhir_server.fhir import codec
+
+Mode = Literal["match", "include", "outcome"]
+Kind = Literal["searchset", "history", "batch-response", "transaction-response", "collection"]
+
+STREAM_BYTES = 64 * 1024
+"""A streamed Bundle goes out in parts of about this size."""
+
+
+class Link(NamedTuple):
+    """One `Bundle.link`: `self`, `next`, ... and its absolute URL."""
+
+    relation: str
+    url: str
+
+
+def searchset(
+    entries: Sequence[bytes],
+    links: Sequence[Link] = (),
+    total: int | None = None,
+    *,
+    id_: str | None = None,
+    updated: int | None = None,
+) -> bytes:
+    """A searchset of entries made by `match_entry`; `total` counts the matches of all pages.
+
+    `updated` is the moment of the search in microseconds since 1970 UTC.
+    """
+    return assemble("searchset", entries, links, total, id_=id_, updated=updated)
+
+
+def history(
+    entries: Sequence[bytes],
+    links: Sequence[Link] = (),
+    total: int | None = None,
+    *,
+    id_: str | None = None,
+    updated: int | None = None,
+) -> bytes:
+    """A history of entries made by `history_entry`, newest first as they are given."""
+    return assemble("history", entries, links, total, id_=id_, updated=updated)
+
+
+def response(
+    kind: Literal["batch-response", "transaction-response"],
+    entries: Sequence[bytes],
+    links: Sequence[Link] = (),
+    *,
+    id_: str | None = None,
+) -> bytes:
+    """The answer to a batch or a transaction, of entries made by `response_entry`."""
+    return assemble(kind, entries, links, id_=id_)
+
+
+def assemble(
+    kind: Kind,
+    entries: Sequence[bytes],
+    links: Sequence[Link] = (),
+    total: int | None = None,
+    *,
+    id_: str | None = None,
+    updated: int | None = None,
+) -> bytes:
+    """A Bundle of any kind. Without entries there is no `entry`: FHIR has no empty arrays."""
+    head = _head(kind, links, total, id_, updated)
+    if not entries:
+        return head + b"}"
+    return b"".join((head, b',"entry":[', b",".join(entries), b"]}"))
+
+
+async def stream(
+    kind: Kind,
+    entries: AsyncIterator[bytes],
+    links: Sequence[Link] = (),
+    total: int | None = None,
+    *,
+    id_: str | None = None,
+    updated: int | None = None,
+) -> AsyncIterator[bytes]:
+    """The parts of a Bundle whose entries are still coming; never the whole in memory."""
+    parts = [_head(kind, links, total, id_, updated)]
+    size = 0
+    separator = b',"entry":['
+    async for entry in entries:
+        parts += (separator, entry)
+        separator = b","
+        size += len(entry)
+        if size >= STREAM_BYTES:
+            yield b"".join(parts)
+            parts, size = [], 0
+    parts.append(b"]}" if separator == b"," else b"}")
+    yield b"".join(parts)
+
+
+def match_entry(full_url: str, raw: bytes, mode: Mode = "match") -> bytes:
+    """An entry of a searchset. An outcome among the matches has an empty `full_url`."""
+    url = b'"fullUrl":%b,' % codec.encode(full_url) if full_url else b""
+    return b'{%b"resource":%b,"search":{"mode":"%b"}}' % (url, raw, mode.encode())
+
+
+def entry(full_url: str, raw: bytes) -> bytes:
+    """An entry of a collection."""
+    return b'{"fullUrl":%b,"resource":%b}' % (codec.encode(full_url), raw)
+
+
+def history_entry(
+    full_url: str,
+    raw: bytes | None,
+    *,
+    method: str,
+    url: str,
+    status: str,
+    version: int,
+    updated: int,
+) -> bytes:
+    """An entry of a history; `raw` is None for a deletion, `url` is relative to the base."""
+    request = b'"request":{"method":"%b","url":%b}' % (method.encode(), codec.encode(url))
+    answer = (
+        f'"response":{{"status":"{status}","etag":"W/\\"{version}\\"",'
+        f'"lastModified":"{codec.instant(updated)}"}}'
+    ).encode()
+    resource = b'"resource":%b,' % raw if raw is not None else b""
+    return b'{"fullUrl":%b,%b%b,%b}' % (codec.encode(full_url), resource, request, answer)
+
+
+def response_entry(
+    status: str,
+    *,
+    full_url: str = "",
+    resource: bytes | None = None,
+    location: str = "",
+    etag: str = "",
+    last_modified: str = "",
+    outcome: bytes | None = None,
+) -> bytes:
+    """An entry of a batch or transaction response.
+
+    `status` is such as "201 Created", `etag` with its quotes, `last_modified` a FHIR instant.
+    """
+    fields = [b'"status":%b' % codec.encode(status)]
+    if location:
+        fields.append(b'"location":%b' % codec.encode(location))
+    if etag:
+        fields.append(b'"etag":%b' % codec.encode(etag))
+    if last_modified:
+        fields.append(b'"lastModified":%b' % codec.encode(last_modified))
+    if outcome is not None:
+        fields.append(b'"outcome":%b' % outcome)
+    parts = []
+    if full_url:
+        parts.append(b'"fullUrl":%b' % codec.encode(full_url))
+    if resource is not None:
+        parts.append(b'"resource":%b' % resource)
+    parts.append(b'"response":{%b}' % b",".join(fields))
+    return b"{%b}" % b",".join(parts)
+
+
+def _head(
+    kind: Kind,
+    links: Sequence[Link],
+    total: int | None,
+    id_: str | None,
+    updated: int | None,
+) -> bytes:
+    """The opening of a Bundle up to its entries, still without the closing brace."""
+    parts = ['{"resourceType":"Bundle"']
+    if id_ is not None:
+        parts.append(f',"id":"{id_}"')
+    if updated is not None:
+        parts.append(f',"meta":{{"lastUpdated":"{codec.instant(updated)}"}}')
+    parts.append(f',"type":"{kind}"')
+    if total is not None:
+        parts.append(f',"total":{total}')
+    head = "".join(parts).encode()
+    if links:
+        head += b',"link":%b' % codec.encode([link._asdict() for link in links])
+    return head
