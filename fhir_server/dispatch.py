@@ -157,7 +157,7 @@ def _shape(path: str, definitions: Definitions) -> tuple[str, Target]:
         case [word] if word.startswith("$"):
             return "", Target(operation=word[1:])
     type_, *rest = parts
-    if type_ not in definitions.resource_names:
+    if not definitions.is_resource(type_):
         raise UnknownType(_unknown_type(type_, definitions))
     match rest:
         case []:
@@ -181,7 +181,7 @@ def _shape(path: str, definitions: Definitions) -> tuple[str, Target]:
         case [word] if word.startswith("$"):
             return "{type}/{id}", Target(type_, id_, operation=word[1:])
         case [member, *search] if search in ([], ["_search"]):
-            if member != "*" and member not in definitions.resource_names:
+            if member != "*" and not definitions.is_resource(member):
                 raise UnknownType(_unknown_type(member, definitions))
             shape = "/".join(["{type}/{id}/{member}", *search])
             return shape, Target(type_, id_, member=member)
@@ -209,13 +209,11 @@ def _operation(method: str, target: Target) -> Match:
 
 def _places(row: Operation) -> str:
     types = ", ".join(row.types) or "every type"
-    return " and ".join(
-        {"system": "the base", "type": f"type {types}", "instance": f"an instance of {types}"}[level]
-        for level in row.levels
-    )
+    names = {"system": "the base", "type": f"type {types}", "instance": f"an instance of {types}"}
+    return " and ".join(names[level] for level in row.levels)
 
 
 def _unknown_type(name: str, definitions: Definitions) -> str:
-    near = get_close_matches(name, definitions.resource_names, 1)
+    near = get_close_matches(name, definitions.resource_types, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"'{name[:80]}' is no resource type of FHIR R4{hint}"

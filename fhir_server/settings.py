@@ -69,8 +69,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: str) -> str:
         parts = urlsplit(value)
-        if value and (parts.scheme not in ("http", "https") or not parts.netloc or parts.query):
-            raise ValueError("must be an absolute http(s) URL such as https://ehr.example.org/fhir")
+        path = parts.path.strip("/")
+        if value and (
+            parts.scheme not in ("http", "https") or not parts.netloc or parts.query or not path
+        ):
+            raise ValueError(
+                "must be an absolute http(s) URL with a path, such as https://ehr.example.org/fhir"
+            )
         return value.rstrip("/")
 
     @property

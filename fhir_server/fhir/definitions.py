@@ -194,6 +194,7 @@ class Definitions:
         self.resource_types: tuple[str, ...] = tuple(
             sorted(t.name for t in self.types.values() if t.kind == "resource" and not t.abstract)
         )
+        self._resources = frozenset(self.resource_types)
         self.search_parameters = table.search_parameters
         self.operations = table.operations
         self.compartments = table.compartments
@@ -212,6 +213,10 @@ class Definitions:
                 None if codings is None else frozenset().union(*codings.values())
             )
         return self._codes[value_set]
+
+    def is_resource(self, name: str) -> bool:
+        """Whether `name` is one of the concrete resource types."""
+        return name in self._resources
 
     def is_a(self, name: str, ancestor: str) -> bool:
         """Whether a type is `ancestor` or derives from it; unknown names derive from nothing."""

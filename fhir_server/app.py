@@ -1,0 +1,90 @@
+"""The composition root: settings in, a server out. Nothing else builds the parts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
+
+from fhir_server import __version__
+from fhir_server.fhir import definitions as r4
+from fhir_server.http.fhir import FhirEndpoint
+from fhir_server.http.metrics import Metrics
+from fhir_server.http.pages import add_pages
+from fhir_server.search.index import Indexer
+from fhir_server.search.registry import Registry
+from fhir_server.services import Services
+from fhir_server.settings import Settings
+from fhir_server.store.connect import open_store
+from fhir_server.validation.validator import Validator
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """The server's parts on a live database; closed again at the end.
+
+    Raises the store's errors where the database cannot be reached, is not migrated or is newer
+    than this program.
+    """
+    definitions = r4.load()
+    registry = Registry(definitions)
+    async with open_store(
+        settings.mongodb_uri,
+        settings.mongodb_database,
+        max_blob_bytes=settings.max_blob_bytes,
+        history_window=settings.history_window,
+    ) as store:
+        yield Services(
+            settings,
+            definitions,
+            registry,
+            Indexer(definitions, registry, settings.base),
+            Validator(definitions),
+            store,
+            await store.secret("cursor"),
+        )
+
+
+class Server:
+    """The ASGI application: what is below the base path goes straight to the FHIR endpoint."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self._fhir: FhirEndpoint | None = None
+        self._base = settings.base_path
+        self._below = settings.base_path + "/"
+        self._pages = FastAPI(
+            title="FHIR health record server",
+            version=__version__,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+            lifespan=lambda _: self.opened(),
+        )
+        add_pages(self._pages, settings, self.metrics)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """The server at work: its parts are opened, and closed again at the end."""
+        async with open_services(self.settings) as services:
+            self._pages.state.services = services
+            self._fhir = FhirEndpoint(services, self.metrics)
+            yield
+            self._fhir = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one ASGI connection."""
+        if scope["type"] == "http" and self._fhir is not None:
+            path: str = scope["path"]
+            if path.startswith(self._below) or path == self._base:
+                await self._fhir(scope, receive, send)
+                return
+        await self._pages(scope, receive, send)
+
+
+def create_app(settings: Settings) -> Server:
+    """The server as an ASGI application; its parts are opened by the lifespan protocol."""
+    return Server(settings)
