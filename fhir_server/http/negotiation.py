@@ -17,7 +17,7 @@ _FORMATS = {
     "application/json+fhir": (JSON, "application/fhir+json"),
     "text/json": (JSON, "application/fhir+json"),
     "xml": (XML, "application/fhir+xml"),
-    "application/xml": (XML, "application/fhir+xml"),
+    "application/xml": (XML, "application/xml"),
     "application/fhir+xml": (XML, "application/fhir+xml"),
     "application/xml+fhir": (XML, "application/fhir+xml"),
     "text/xml": (XML, "application/fhir+xml"),
