@@ -1,0 +1,361 @@
+"""UCUM, the unified code for units of measure: parse, compare and convert, case-sensitive.
+
+https://ucum.org/ucum. The table is `data/ucum.json` (made by `build_ucum.py`). Magnitudes are exact
+fractions; only the special units (degree Celsius, pH, bel, ...) go through functions on decimals.
+An arbitrary unit such as `[iU]` is a dimension of its own: comparable with itself alone (§24).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Context, Decimal, DecimalException, localcontext
+from fractions import Fraction
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+_DIGITS = Context(prec=40)
+_MAX_EXPONENT = 999  # of a unit: enough for any sense, small enough to compute
+_MAX_MAGNITUDE = 400  # decimal exponent of a value that is still turned into a fraction
+
+
+class UcumError(ValueError):
+    """The code is no UCUM unit, or the two units do not measure the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a code means: `factor` times the base units to the powers in `dimensions`.
+
+    `special` names the function of a special unit (UCUM §21), whose argument is first multiplied by
+    `scale` (a prefix or a number in front) and whose result is a count of the unit's reference.
+    """
+
+    factor: Fraction
+    dimensions: tuple[tuple[str, int], ...] = ()
+    special: str = ""
+    scale: Fraction = Fraction(1)
+
+    def times(self, other: Unit, sign: int = 1) -> Unit:
+        """The product (sign 1) or quotient (sign -1). A special unit takes a plain number alone."""
+        if self.special or other.special:
+            plain, unit = (self, other) if other.special else (other, self)
+            if plain.special or plain.dimensions or (sign < 0 and unit is other):
+                raise UcumError(f"a special unit ({unit.special}) cannot be multiplied by a unit")
+            return replace(unit, scale=unit.scale * plain.factor**sign)
+        powers = dict(self.dimensions)
+        for name, power in other.dimensions:
+            powers[name] = powers.get(name, 0) + sign * power
+        dimensions = tuple(sorted((n, p) for n, p in powers.items() if p))
+        return Unit(self.factor * other.factor**sign, dimensions)
+
+    def power(self, exponent: int) -> Unit:
+        if exponent == 1:
+            return self
+        if self.special:
+            raise UcumError(f"a special unit ({self.special}) has no powers")
+        dimensions = tuple((n, p * exponent) for n, p in self.dimensions) if exponent else ()
+        return Unit(self.factor**exponent, dimensions)
+
+    @property
+    def code(self) -> str:
+        """The canonical code: base units in order, `1` for a plain number."""
+        return ".".join(n if p == 1 else f"{n}{p}" for n, p in self.dimensions) or "1"
+
+
+def validate(code: str) -> str | None:
+    """None for a well-formed code of known units, otherwise a text that says what is wrong.
+
+    The empty code stands for unity, the default of FHIR's and HL7's quantities.
+    """
+    try:
+        _syntax(code)
+    except UcumError as error:
+        return str(error)
+    return None
+
+
+def canonical(value: Decimal, code: str) -> tuple[Decimal, str] | None:
+    """The value in base units and their code: `(6.3, "mm")` gives `(0.0063, "m")`.
+
+    None where the code is not UCUM or the value lies outside what the unit can say.
+    """
+    try:
+        unit = parse(code)
+        return _to_base(value, unit), unit.code
+    except (UcumError, DecimalException, OverflowError, ValueError):
+        return None
+
+
+def convert(value: Decimal, from_: str, to: str) -> Decimal:
+    """The value in the unit `to`. UcumError where the units do not measure the same."""
+    source, target = parse(from_), parse(to)
+    if source.dimensions != target.dimensions:
+        raise UcumError(f"'{from_}' cannot be converted to '{to}'")
+    if source.special or target.special:
+        try:
+            return _from_base(_to_base(value, source), target)
+        except (DecimalException, OverflowError) as error:
+            raise UcumError(f"{value} '{from_}' lies outside what '{to}' can say") from error
+    return _decimal(_fraction(value) * source.factor / target.factor)
+
+
+def comparable(one: str, other: str) -> bool:
+    """Whether both are units, and of the same kind of quantity."""
+    try:
+        return parse(one).dimensions == parse(other).dimensions
+    except UcumError:
+        return False
+
+
+def multiply(v1: Decimal, u1: str, v2: Decimal, u2: str) -> tuple[Decimal, str]:
+    """The product, in canonical units unless one side is a plain number."""
+    return _product(v1, u1, v2, u2, 1)
+
+
+def divide(v1: Decimal, u1: str, v2: Decimal, u2: str) -> tuple[Decimal, str]:
+    """The quotient, in canonical units unless the divisor is a plain number.
+
+    ZeroDivisionError for a zero divisor.
+    """
+    if not v2:
+        raise ZeroDivisionError
+    return _product(v1, u1, v2, u2, -1)
+
+
+def display(code: str) -> str:
+    """A readable form: `mm` is `(millimeter)`, `m.s-2` is `(meter) * (second ^ -2)`."""
+    return _readable(_syntax(code)) if code else "(unity)"
+
+
+@lru_cache(maxsize=4096)
+def parse(code: str) -> Unit:
+    """What a code means. UcumError where it is no UCUM unit."""
+    return _evaluate(_syntax(code))
+
+
+# --- grammar (UCUM §5-12): term -> [/] component {(. or /) component} ---
+
+_Atom = tuple[str, str, int]  # prefix, symbol, exponent
+_Node = int | _Atom | list[Any]  # a factor, an atom, or a list of (sign, node)
+_SYMBOL = re.compile(r"(?:[^\s./(){}\[\]]|\[[^\[\]\s]*\])+")
+_EXPONENT = re.compile(r"(.*[^0-9+-])([+-]?[0-9]+)", re.DOTALL)
+_ANNOTATION = re.compile(r"\{[!-z|~]*\}")
+
+
+@lru_cache(maxsize=4096)
+def _syntax(code: str) -> list[Any]:
+    for place, char in enumerate(code):
+        if not "!" <= char <= "~":
+            raise UcumError(f"'{code}' has a character that units do not have, at {place + 1}")
+    if not code:
+        return [(1, 1)]
+    node, end = _term(code, 0, 0)
+    if end < len(code):
+        raise UcumError(f"'{code}': unexpected '{code[end]}' at {end + 1}")
+    return node
+
+
+def _term(code: str, at: int, depth: int) -> tuple[list[Any], int]:
+    if depth > 20:
+        raise UcumError("parentheses too deep in a unit")
+    parts: list[Any] = []
+    sign = 1
+    if code.startswith("/", at):
+        sign, at = -1, at + 1
+    while True:
+        node, at = _component(code, at, depth)
+        parts.append((sign, node))
+        if at >= len(code) or code[at] not in "./":
+            return parts, at
+        sign, at = (1 if code[at] == "." else -1), at + 1
+
+
+def _component(code: str, at: int, depth: int) -> tuple[_Node, int]:
+    if code.startswith("(", at):
+        node: _Node
+        node, at = _term(code, at + 1, depth + 1)
+        if not code.startswith(")", at):
+            raise UcumError(f"'{code}' lacks a closing parenthesis")
+        return node, at + 1
+    found = _SYMBOL.match(code, at)
+    node = 1
+    if found:
+        node, at = _simple(found.group()), found.end()
+    note = _ANNOTATION.match(code, at)
+    if note:
+        at = note.end()
+    elif not found:
+        raise UcumError(f"'{code}' lacks a unit at {at + 1}")
+    return node, at
+
+
+def _simple(text: str) -> _Node:
+    if text.isdigit():
+        if text.strip("0") == "":
+            raise UcumError("zero is not a unit")
+        return int(text)
+    table = _table()
+    symbol, exponent = text, 1
+    split = _EXPONENT.fullmatch(text)
+    if split:
+        symbol, exponent = split.group(1), int(split.group(2))
+        if abs(exponent) > _MAX_EXPONENT:
+            raise UcumError(f"the exponent of '{text}' is too large")
+    if symbol in table.units or symbol in table.base:
+        return "", symbol, exponent
+    for length in (1, 2):
+        prefix, atom = symbol[:length], symbol[length:]
+        if prefix in table.prefixes and (atom in table.base or atom in table.metric):
+            return prefix, atom, exponent
+    raise UcumError(f"'{symbol}' is not a UCUM unit")
+
+
+# --- meaning ---
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    prefixes: dict[str, tuple[Fraction, str]]
+    base: dict[str, str]
+    units: dict[str, list[Any]]
+    metric: frozenset[str]
+
+
+@cache
+def _table() -> _Table:
+    path = Path(__file__).parent / "data" / "ucum.json"
+    data = json.loads(path.read_text(encoding="utf-8"))
+    prefixes = {code: (Fraction(size), name) for code, (size, name) in data["prefixes"].items()}
+    units: dict[str, list[Any]] = data["units"]
+    metric = frozenset(code for code, row in units.items() if row[0])
+    return _Table(prefixes, data["base"], units, metric)
+
+
+def _evaluate(parts: list[Any]) -> Unit:
+    unit = Unit(Fraction(1))
+    for sign, node in parts:
+        if isinstance(node, int):
+            factor = Unit(Fraction(node))
+        elif isinstance(node, tuple):
+            prefix, symbol, exponent = node
+            factor = _atom(symbol)
+            if prefix:
+                factor = Unit(_table().prefixes[prefix][0]).times(factor)
+            factor = factor.power(exponent)
+        else:
+            factor = _evaluate(node)
+        unit = unit.times(factor, sign)
+    if abs(unit.factor.numerator.bit_length() - unit.factor.denominator.bit_length()) > 5000:
+        raise UcumError("the unit is too large")
+    return unit
+
+
+@cache
+def _atom(symbol: str) -> Unit:
+    table = _table()
+    if symbol in table.base:
+        return Unit(Fraction(1), ((symbol, 1),))
+    _, arbitrary, function, value, code, _ = table.units[symbol]
+    if arbitrary:
+        return Unit(Fraction(1), ((symbol, 1),))
+    reference = parse(code)
+    if function == "100tan":  # the table names degrees here, its own formula radians
+        function, reference = "tanTimes100", parse("rad")
+    return replace(reference, factor=Fraction(value) * reference.factor, special=function)
+
+
+_Pair = tuple[Callable[[Decimal], Decimal], Callable[[Decimal], Decimal]]
+
+
+def _potency(base: int) -> _Pair:
+    logarithm = Decimal(base).log10(_DIGITS)
+    return lambda x: Decimal(base) ** -x, lambda y: -y.log10() / logarithm
+
+
+# Each pair: from the special unit to a count of its reference, and back.
+_FUNCTIONS: dict[str, _Pair] = {
+    "Cel": (lambda x: x + Decimal("273.15"), lambda y: y - Decimal("273.15")),
+    "degF": (lambda x: x + Decimal("459.67"), lambda y: y - Decimal("459.67")),
+    "degRe": (lambda x: x + Decimal("218.52"), lambda y: y - Decimal("218.52")),
+    "pH": (lambda x: Decimal(10) ** -x, lambda y: -y.log10()),
+    "ln": (lambda x: x.exp(), lambda y: y.ln()),
+    "lg": (lambda x: Decimal(10) ** x, lambda y: y.log10()),
+    "lgTimes2": (lambda x: Decimal(10) ** (x / 2), lambda y: y.log10() * 2),
+    "ld": (lambda x: Decimal(2) ** x, lambda y: y.ln() / Decimal(2).ln()),
+    "sqrt": (lambda x: x * x, lambda y: y.sqrt()),
+    "tanTimes100": (
+        lambda x: Decimal(repr(math.atan(float(x) / 100))),
+        lambda y: Decimal(repr(math.tan(float(y)) * 100)),
+    ),
+    "hpX": _potency(10),
+    "hpC": _potency(100),
+    "hpM": _potency(1000),
+    "hpQ": _potency(50000),
+}
+
+
+def _to_base(value: Decimal, unit: Unit) -> Decimal:
+    if unit.special:
+        with localcontext(_DIGITS):
+            value = _FUNCTIONS[unit.special][0](_decimal(_fraction(value) * unit.scale))
+    return _decimal(_fraction(value) * unit.factor)
+
+
+def _from_base(value: Decimal, unit: Unit) -> Decimal:
+    count = _decimal(_fraction(value) / unit.factor)
+    if unit.special:
+        with localcontext(_DIGITS):
+            count = _decimal(_fraction(_FUNCTIONS[unit.special][1](count)) / unit.scale)
+        count = count.quantize(Decimal("1e-30"), context=_DIGITS) if abs(count) < 10**9 else count
+        return _trimmed(count)
+    return count
+
+
+def _product(v1: Decimal, u1: str, v2: Decimal, u2: str, sign: int) -> tuple[Decimal, str]:
+    one, other = parse(u1), parse(u2)
+    if other == Unit(Fraction(1)):
+        return _decimal(_fraction(v1) * _fraction(v2) ** sign), u1
+    if one == Unit(Fraction(1)) and sign > 0:
+        return _decimal(_fraction(v1) * _fraction(v2)), u2
+    unit = one.times(other, sign)
+    if unit.special:
+        raise UcumError(f"'{u1}' and '{u2}' cannot be multiplied")
+    return _decimal(_fraction(v1) * _fraction(v2) ** sign * unit.factor), unit.code
+
+
+def _fraction(value: Decimal) -> Fraction:
+    if not value.is_finite() or abs(value.adjusted()) > _MAX_MAGNITUDE:
+        raise UcumError(f"{value} is too large or too small to convert")
+    return Fraction(value)
+
+
+def _decimal(value: Fraction) -> Decimal:
+    return _DIGITS.divide(Decimal(value.numerator), Decimal(value.denominator))
+
+
+def _trimmed(value: Decimal) -> Decimal:
+    short = value.normalize(_DIGITS)
+    exponent = short.as_tuple().exponent
+    return short.quantize(Decimal(1)) if isinstance(exponent, int) and exponent > 0 else short
+
+
+def _readable(parts: list[Any]) -> str:
+    table, text = _table(), ""
+    for sign, node in parts:
+        if isinstance(node, int):
+            shown = str(node)
+        elif isinstance(node, tuple):
+            prefix, symbol, exponent = node
+            name = table.base.get(symbol) or table.units[symbol][5]
+            power = "" if exponent == 1 else f" ^ {exponent}"
+            shown = f"({table.prefixes[prefix][1] if prefix else ''}{name}{power})"
+        else:
+            shown = f"({_readable(node)})"
+        joint = (" * " if sign > 0 else " / ") if text else ("" if sign > 0 else "/ ")
+        text += joint + shown
+    return text
