@@ -1,0 +1,1 @@
+"""MongoDB: the only package that knows how resources lie in it."""

@@ -1,0 +1,25 @@
+"""The real MongoDB that tests run on: one embedded mongod for the whole session."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fhir_server.store import embedded
+
+
+@contextmanager
+def mongod() -> Iterator[str]:
+    """The address of a fresh database server, which is ended and removed afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="fhir-tests-"))
+    try:
+        server = embedded.start(folder, cache_gb=0.5)
+        try:
+            yield server.uri
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
