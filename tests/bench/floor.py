@@ -48,6 +48,7 @@ def operations(database: Database, client: AsyncMongoClient[dict[str, Any]]) -> 
     """The five operations, each the same work as its namesake in `run`."""
     random_ = random.Random(7)
     results = database.Observation
+    own = {number: documents(number)[0] for number in range(64)}
     versions: dict[int, int] = {}
     bundles = [
         [entry["resource"] for entry in data.transaction(random_)["entry"]] for _ in range(20)
@@ -69,7 +70,7 @@ def operations(database: Database, client: AsyncMongoClient[dict[str, Any]]) -> 
         await results.insert_one({"_id": str(uuid4()), **random_.choice(fresh)})
 
     async def update(connection: int) -> None:
-        document = documents(connection)[0]
+        document = own[connection]
         if connection not in versions:
             current = await results.find_one({"_id": document["_id"]})
             assert current
