@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
-__all__ = ["CHECKS", "EXPECTED", "JSON_TYPES", "parse_instant_range"]
+__all__ = ["CHECKS", "EXPECTED", "JSON_TYPES", "TEXT", "parse_instant_range"]
 
 MAX_STRING = 1024 * 1024
 MAX_INTEGER = 2**31 - 1
@@ -58,7 +58,27 @@ def _base64(value: str) -> bool:
     return len(bare) % 4 == 0 and _is_base64(bare) is not None
 
 
-def _text(matches: Callable[[str], Any]) -> Callable[[Any], bool]:
+TEXT: dict[str, Callable[[str], Any]] = {
+    "base64Binary": _base64,
+    "canonical": _is_uri,
+    "code": _is_code,
+    "date": _is_date,
+    "dateTime": _is_date_time,
+    "id": _is_id,
+    "instant": _is_instant,
+    "markdown": _string,
+    "oid": _is_oid,
+    "string": _string,
+    "time": _is_time,
+    "uri": _is_uri,
+    "url": _is_uri,
+    "uuid": _is_uuid,
+}
+"""Types that JSON carries as text -> what is true of a well-formed one."""
+
+
+def _text(type_: str) -> Callable[[Any], bool]:
+    matches = TEXT[type_]
     return lambda value: type(value) is str and bool(matches(value))
 
 
@@ -70,26 +90,12 @@ def _decimal(value: Any) -> bool:
     return isinstance(value, Decimal) or type(value) is int
 
 
-CHECKS: dict[str, Callable[[Any], bool]] = {
-    "base64Binary": _text(_base64),
+CHECKS: dict[str, Callable[[Any], bool]] = {type_: _text(type_) for type_ in TEXT} | {
     "boolean": lambda value: value is True or value is False,
-    "canonical": _text(_is_uri),
-    "code": _text(_is_code),
-    "date": _text(_is_date),
-    "dateTime": _text(_is_date_time),
     "decimal": _decimal,
-    "id": _text(_is_id),
-    "instant": _text(_is_instant),
     "integer": _integer(-MAX_INTEGER - 1),
-    "markdown": _text(_string),
-    "oid": _text(_is_oid),
     "positiveInt": _integer(1),
-    "string": _text(_string),
-    "time": _text(_is_time),
     "unsignedInt": _integer(0),
-    "uri": _text(_is_uri),
-    "url": _text(_is_uri),
-    "uuid": _text(_is_uuid),
 }
 """Type -> whether a decoded JSON value is one, in JSON type and format. `xhtml` lies apart."""
 

@@ -1,0 +1,95 @@
+"""Faults on their way up: a check returns None, or what it found, and each parent adds its step.
+
+So a resource without faults costs no paths at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from fhir_server.errors import Issue
+
+__all__ = ["LIMIT", "Check", "Fault", "Faults", "State", "json_type", "shown"]
+
+LIMIT = 200
+"""Issues that one resource can have; what comes after is not looked at in detail."""
+
+
+class Fault:
+    """One fault; `steps` lead from it up to the root."""
+
+    __slots__ = ("code", "severity", "steps", "text")
+
+    def __init__(self, code: str, text: str, step: str = "", severity: str = "error") -> None:
+        self.code = code
+        self.text = text
+        self.severity = severity
+        self.steps = [step] if step else []
+
+    def issue(self, root: str) -> Issue:
+        """The issue, its place beginning at `root`."""
+        return Issue(self.severity, self.code, self.text, (root + "".join(reversed(self.steps)),))
+
+
+Faults: TypeAlias = list[Fault] | None
+
+
+class State:
+    """What one validation knows beyond the value at hand."""
+
+    __slots__ = ("container", "cut", "left", "lenient")
+
+    def __init__(self, container: dict[str, Any], lenient: bool = False) -> None:
+        self.container = container
+        """The resource whose `contained` local references point into."""
+        self.lenient = lenient
+        self.left = LIMIT
+        self.cut = False
+
+    def soft(self, code: str, text: str) -> Faults:
+        """A fault that hinders nobody from reading the rest: a warning where that will do."""
+        faults = self.fault(code, text)
+        if faults and self.lenient:
+            faults[0].severity = "warning"
+        return faults
+
+    def fault(self, code: str, text: str, step: str = "") -> Faults:
+        """One fault, or None (and `cut`) where there are too many already."""
+        if self.left <= 0:
+            self.cut = True
+            return None
+        self.left -= 1
+        return [Fault(code, text, step)]
+
+
+Check: TypeAlias = Callable[[Any, dict[str, Any], State], Faults]
+"""Value, the object that it is a property of, state -> faults."""
+
+
+def above(faults: list[Fault], step: str) -> list[Fault]:
+    """The faults, seen from one step higher."""
+    for fault in faults:
+        fault.steps.append(step)
+    return faults
+
+
+def json_type(value: Any) -> str:
+    """What JSON calls a decoded value, with its article."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float | Decimal):
+        return "a number"
+    if isinstance(value, str):
+        return "a string"
+    return "an array" if isinstance(value, list) else "an object"
+
+
+def shown(value: Any) -> str:
+    """A value for a message: short, and never the whole of a long one."""
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= 60 else f"{text[:56]}..."
