@@ -46,22 +46,22 @@ def number(text: str) -> Decimal:
     if len(text) > MAX_NUMBER:
         raise ValueError(f"number of more than {MAX_NUMBER} characters")
     try:
-        value = Decimal(text)
+        decimal = Decimal(text)
     except InvalidOperation:
         raise ValueError(f"number {text} is out of range") from None
-    if str(value) == text:
-        return value
-    if not -MAX_NUMBER <= value.adjusted() <= MAX_NUMBER:
+    if not -MAX_NUMBER <= decimal.adjusted() <= MAX_NUMBER:
         raise ValueError(f"number {text} is out of range")
+    if str(decimal) == text:
+        return decimal
     literal = Literal(text)
     literal.text = text
     return literal
 
 
-def _literal(value: object) -> msgspec.Raw:
-    if isinstance(value, Literal):
-        return msgspec.Raw(value.text.encode())
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+def _literal(unknown: object) -> msgspec.Raw:
+    if isinstance(unknown, Literal):
+        return msgspec.Raw(unknown.text.encode())
+    raise TypeError(f"{type(unknown).__name__} has no JSON form")
 
 
 _decoder = msgspec.json.Decoder(float_hook=number)
@@ -69,9 +69,9 @@ _encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_literal)
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def encode(value: Any) -> bytes:
+def encode(part: Any) -> bytes:
     """Compact JSON of a resource or any part of one; decimals to the letter."""
-    return _encoder.encode(value)
+    return _encoder.encode(part)
 
 
 def decode(body: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Resource:
@@ -116,14 +116,19 @@ def pretty(body: bytes) -> bytes:
     return msgspec.json.format(body, indent=2)
 
 
-def members(raw: bytes) -> dict[str, msgspec.Raw]:
+def value(raw: bytes | msgspec.Raw) -> Any:
+    """Any JSON value from bytes that were checked before, such as a part of a stored resource."""
+    return _decoder.decode(raw)
+
+
+def members(raw: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
     """The properties of a JSON object as undecoded bytes, in order."""
     return _members.decode(raw)
 
 
 def join(parts: dict[str, bytes] | dict[str, msgspec.Raw]) -> bytes:
     """A JSON object of properties that are JSON already."""
-    pieces = [b"%b:%b" % (_encoder.encode(name), value) for name, value in parts.items()]
+    pieces = [b"%b:%b" % (_encoder.encode(name), part) for name, part in parts.items()]
     return b"{" + b",".join(pieces) + b"}"
 
 
@@ -146,9 +151,9 @@ def stamp(raw: bytes, type_: str, id_: str, version: int, updated: int) -> bytes
         kept = _members.decode(meta)
         kept.pop("versionId", None)
         kept.pop("lastUpdated", None)
-        pieces += [b",%b:%b" % (_encoder.encode(name), value) for name, value in kept.items()]
+        pieces += [b",%b:%b" % (_encoder.encode(name), part) for name, part in kept.items()]
     pieces.append(b"}")
-    pieces += [b",%b:%b" % (_encoder.encode(name), value) for name, value in properties.items()]
+    pieces += [b",%b:%b" % (_encoder.encode(name), part) for name, part in properties.items()]
     pieces.append(b"}")
     return b"".join(pieces)
 

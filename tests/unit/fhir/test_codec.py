@@ -68,6 +68,7 @@ FAULTS = [
     (b'{"a":1', "ends too early"),
     (b'{"a":"x\ny"}', "line 1, column 8"),
     (b'{"a":1e999999999}', "out of range"),
+    (b'{"a":1E+9999}', "out of range"),
     (b'{"a":1e99999999999999999999999}', "out of range"),
     (b'{"a":0.' + b"1" * 200 + b"}", "out of range"),
     (b'{"a":' + b"1" * 5000 + b"}", "out of range"),
