@@ -1,0 +1,116 @@
+"""Loading many files side by side: what failed is gathered, and the rest goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from time import perf_counter
+from typing import NamedTuple
+
+import httpx
+
+from fhir_server.loading.answers import reasons, refusals
+from fhir_server.loading.files import File
+from fhir_server.loading.submissions import Send, Submission, Unloadable, submissions
+
+IN_FLIGHT = 32
+"""Requests of one NDJSON file under way at once, so that the store can gather them."""
+
+Advance = Callable[[int, int], None]
+"""Told how many bytes of files, and how many entries, have just been done."""
+
+
+class Failure(NamedTuple):
+    """What could not be loaded: file, place in it (may be empty), status (0: none), reasons."""
+
+    file: str
+    place: str
+    status: int
+    reasons: tuple[str, ...]
+
+
+@dataclass
+class Report:
+    """What became of a load: `entries` loaded, of `files`, in `seconds`."""
+
+    files: int
+    entries: int = 0
+    seconds: float = 0.0
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        """Entries per second."""
+        return self.entries / self.seconds if self.seconds else 0.0
+
+
+async def load(files: Sequence[File], send: Send, jobs: int, advance: Advance) -> Report:
+    """Load the files, `jobs` at a time; those of one turn are done before the next begins."""
+    report = Report(len(files))
+    began = perf_counter()
+    gate = asyncio.Semaphore(jobs)
+    for _, turn in groupby(files, key=lambda file: file.rank):
+        async with asyncio.TaskGroup() as group:
+            for file in turn:
+                group.create_task(_file(file, send, gate, report, advance))
+    report.seconds = perf_counter() - began
+    return report
+
+
+async def _file(
+    file: File, send: Send, gate: asyncio.Semaphore, report: Report, advance: Advance
+) -> None:
+    async with gate:
+        try:
+            body = await asyncio.to_thread(file.read)
+        except (OSError, ValueError, EOFError) as fault:
+            report.failures.append(
+                Failure(file.name, "", 0, (f"The file cannot be unpacked: {fault}",))
+            )
+        else:
+            await _submit_all(file, submissions(file.kind, body), send, report, advance)
+        advance(file.size, 0)
+
+
+async def _submit_all(
+    file: File,
+    items: Iterable[Submission | Unloadable],
+    send: Send,
+    report: Report,
+    advance: Advance,
+) -> None:
+    gate = asyncio.Semaphore(IN_FLIGHT)
+
+    async def submit(item: Submission) -> None:
+        try:
+            await _submit(file, item, send, report, advance)
+        finally:
+            gate.release()
+
+    async with asyncio.TaskGroup() as group:
+        for item in items:
+            if isinstance(item, Unloadable):
+                report.failures.append(Failure(file.name, item.place, 0, (str(item),)))
+            else:
+                await gate.acquire()
+                group.create_task(submit(item))
+
+
+async def _submit(
+    file: File, item: Submission, send: Send, report: Report, advance: Advance
+) -> None:
+    try:
+        reply = await send(item)
+    except httpx.HTTPError as fault:
+        text = f"The server did not answer: {fault or type(fault).__name__}"
+        report.failures.append(Failure(file.name, item.place, 0, (text,)))
+        return
+    if reply.status >= 400:
+        report.failures.append(Failure(file.name, item.place, reply.status, reasons(reply.body)))
+        return
+    refused = [] if item.path else [Failure(file.name, *entry) for entry in refusals(reply.body)]
+    report.failures += refused
+    report.entries += item.entries - len(refused)
+    advance(0, item.entries - len(refused))
