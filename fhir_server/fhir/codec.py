@@ -87,6 +87,23 @@ def parse(
     body: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
 ) -> tuple[Resource, bytes]:
     """The resource as by `decode`, and its minified bytes, which `stamp` takes."""
+    tree, minified = _parse(body, max_bytes, max_depth)
+    if type(tree) is not dict:
+        raise MalformedContent("The body is not a JSON object; a FHIR resource is one")
+    return tree, minified
+
+
+def decode_array(
+    body: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
+) -> list[Any]:
+    """The JSON array in `body`, under the rules of `decode`; a JSON Patch is one."""
+    tree, _ = _parse(body, max_bytes, max_depth)
+    if type(tree) is not list:
+        raise MalformedContent("The body is not a JSON array")
+    return tree
+
+
+def _parse(body: bytes, max_bytes: int, max_depth: int) -> tuple[Any, bytes]:
     if len(body) > max_bytes:
         raise TooLarge(f"The body has {len(body)} bytes; at most {max_bytes} are accepted")
     try:
@@ -94,11 +111,8 @@ def parse(
         tree = _decoder.decode(minified)
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise _fault(body, error, max_depth) from None
-    if type(tree) is not dict:
-        raise MalformedContent("The body is not a JSON object; a FHIR resource is one")
-    keys = _count_keys(tree, max_depth)
     # Every key ends in `":`; so does an escaped quote before a colon, hence the second look.
-    if minified.count(b'":') != keys:
+    if minified.count(b'":') != _count_keys(tree, max_depth):
         _refuse_duplicates(minified)
     return tree, minified
 
@@ -164,10 +178,10 @@ def instant(updated: int) -> str:
     return moment.isoformat(timespec="milliseconds") + "Z"
 
 
-def _count_keys(tree: Resource, max_depth: int) -> int:
+def _count_keys(tree: Any, max_depth: int) -> int:
     """The number of keys in the tree; MalformedContent when it is too deep."""
     keys = depth = 0
-    level: list[Any] = [tree]
+    level: list[Any] = [tree] if type(tree) is dict or type(tree) is list else []
     while level:
         depth += 1
         if depth > max_depth:
@@ -198,7 +212,8 @@ def _refuse_duplicates(minified: bytes) -> None:
         return
     # The object noted last holds or follows the others, so the tree still reaches it.
     node, name = found[-1]
-    place = next((p for p, n in _walk(tree, tree.get("resourceType") or "") if n is node), "")
+    root = tree.get("resourceType", "") if isinstance(tree, dict) else ""
+    place = next((p for p, n in _walk(tree, str(root)) if n is node), "")
     place = f"{place}.{name}" if place else name
     raise MalformedContent(f"The property {name} is there twice in one object", expression=place)
 
