@@ -18,7 +18,7 @@ from fhir_server.search.registry import Registry
 from fhir_server.services import Services
 from fhir_server.settings import Settings
 from fhir_server.store.connect import open_store
-from fhir_server.validation.validator import Validator
+from fhir_server.validation import Validator
 
 
 @asynccontextmanager

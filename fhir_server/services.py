@@ -11,7 +11,7 @@ from fhir_server.search.index import Indexer
 from fhir_server.search.registry import Registry
 from fhir_server.settings import Settings
 from fhir_server.store.resources import Store
-from fhir_server.validation.validator import Validator
+from fhir_server.validation import Validator
 
 
 def new_id() -> str:
