@@ -1,0 +1,67 @@
+"""Where the keys of one resource are gathered while its values are looked at."""
+
+from __future__ import annotations
+
+from datetime import UTC, tzinfo
+from hashlib import blake2b
+from typing import Any
+
+from fhir_server.errors import Unprocessable
+from fhir_server.search.keys import Range
+
+Number = int | float
+
+MAX_KEYS = 50_000
+"""Keys of one resource, ordered ones included; more would not fit its document."""
+
+LIMIT = 500
+"""Characters of a value that a key keeps as they are."""
+
+
+def shortened(text: str) -> str:
+    """The text itself, or its beginning and a digest of the whole: equal only for equal texts."""
+    if len(text) <= LIMIT:
+        return text
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{text[:LIMIT]}\u2026{digest}"
+
+
+class Collector:
+    """Keys so far of one resource.
+
+    `references` holds, per parameter code, the references to resources of this server
+    (`Patient/1`); the compartments and the patient are made of them. `clinical_date` is the first
+    and last microsecond of the type's main clinical date.
+    """
+
+    __slots__ = ("base_url", "clinical_date", "keys", "ranges", "references", "resource", "zone")
+
+    def __init__(self, resource: dict[str, Any], base_url: str, zone: tzinfo = UTC) -> None:
+        self.resource = resource
+        self.base_url = base_url
+        self.zone = zone
+        self.keys: dict[str, None] = {"*": None}
+        self.ranges: dict[Range, None] = {}
+        self.references: dict[str, list[str]] = {}
+        self.clinical_date: tuple[int, int] | None = None
+
+    def add_range(self, key: str, low: Number, high: Number, width: Number) -> None:
+        """Add an ordered value; one longer than `width` also under `key~`."""
+        self.ranges[Range(key, low, high)] = None
+        if high - low > width:
+            self.ranges[Range(f"{key}~", low, high)] = None
+
+    def add_pair(self, key: str, first: Number, second: Number) -> None:
+        """Add two numbers that belong together as the sides of one row."""
+        self.ranges[Range(key, first, second)] = None
+
+    def check(self) -> None:
+        """Raise Unprocessable where there are more keys than a document can hold."""
+        found = len(self.keys) + len(self.ranges)
+        if found > MAX_KEYS:
+            raise Unprocessable(
+                f"The resource has {found} values to be searched by; at most {MAX_KEYS} can be "
+                "kept. Split it into several resources.",
+                code="too-long",
+                expression=str(self.resource.get("resourceType", "")),
+            )

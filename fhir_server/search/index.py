@@ -1,0 +1,110 @@
+"""From a resource to its search keys, all parameters of its type in one walk."""
+
+from __future__ import annotations
+
+from datetime import UTC, tzinfo
+from typing import Any
+
+from fhir_server.errors import Unprocessable
+from fhir_server.fhir import fhirpath
+from fhir_server.fhir.definitions import Definitions
+from fhir_server.search.collector import Collector
+from fhir_server.search.compartments import Compartments
+from fhir_server.search.extraction import Walk
+from fhir_server.search.keys import Keys
+from fhir_server.search.kinds import Node
+from fhir_server.search.kinds.special import Id, LastUpdated, Unsupported
+from fhir_server.search.registry import Parameter, Registry
+
+_ELSEWHERE = (Id, LastUpdated, Unsupported)
+
+
+class _Plan:
+    """How one type is indexed: the walk for plain paths, and what needs the FHIRPath engine."""
+
+    def __init__(self, definitions: Definitions, registry: Registry, type_: str) -> None:
+        indexed = [
+            parameter
+            for parameter in registry.all(type_)
+            if parameter.stored == (parameter.code,)
+            and parameter.terms
+            and not isinstance(parameter.kind, _ELSEWHERE)
+        ]
+        self.plain = [parameter for parameter in indexed if parameter.paths is not None]
+        self.odd = [
+            (parameter, fhirpath.compile(" | ".join(parameter.terms)))
+            for parameter in indexed
+            if parameter.paths is None
+        ]
+        slots = {slot: parameter.paths or () for slot, parameter in enumerate(self.plain)}
+        self.walk = Walk(definitions, type_, type_, slots)
+        self.patient = next(
+            (one.code for one in indexed if one.code == "patient"),
+            "subject",
+        )
+
+
+class Indexer:
+    """Called with a resource that has passed structural validation, it gives its keys.
+
+    `base_url` is the server's own, without a slash at its end: references below it are kept as
+    relative ones. Dates without a zone are read in `zone`. The resource's `id` must be set for
+    the key of its own compartment. Raises Unprocessable for a value that cannot be indexed, with
+    the parameter that it belongs to.
+    """
+
+    def __init__(
+        self,
+        definitions: Definitions,
+        registry: Registry,
+        base_url: str,
+        zone: tzinfo = UTC,
+    ) -> None:
+        self._definitions = definitions
+        self._registry = registry
+        self._base_url = base_url
+        self._zone = zone
+        self._compartments = Compartments(definitions)
+        self._plans: dict[str, _Plan] = {}
+
+    def __call__(self, resource: dict[str, Any]) -> Keys:
+        type_ = resource["resourceType"]
+        plan = self._plans.get(type_)
+        if plan is None:
+            plan = self._plans[type_] = _Plan(self._definitions, self._registry, type_)
+        out = Collector(resource, self._base_url, self._zone)
+        for parameter, nodes in zip(plan.plain, plan.walk.find(resource, resource), strict=True):
+            if nodes is not None:
+                _index(parameter, nodes, out)
+        for parameter, compiled in plan.odd:
+            nodes = [Node(one.type, one.value) for one in compiled.nodes(resource, type_)]
+            if nodes:
+                _index(parameter, nodes, out)
+        id_ = resource.get("id")
+        for key in self._compartments.keys(type_, id_, out.references):
+            out.keys[key] = None
+        out.check()
+        start, end = out.clinical_date or (None, None)
+        return Keys(_patient(plan, type_, id_, out), start, end, list(out.keys), list(out.ranges))
+
+
+def _index(parameter: Parameter, nodes: list[Node], out: Collector) -> None:
+    try:
+        parameter.kind.index(parameter, nodes, out)
+    except (ValueError, ArithmeticError, TypeError, KeyError, AttributeError) as error:
+        raise Unprocessable(
+            f"A value cannot be indexed for the search parameter {parameter.code}: {error}",
+            expression=parameter.terms,
+        ) from error
+
+
+def _patient(plan: _Plan, type_: str, id_: str | None, out: Collector) -> str | None:
+    """The id of the one patient whose record this is; None where there is none or several."""
+    if type_ == "Patient":
+        return id_
+    ids = {
+        reference[len("Patient/") :]
+        for reference in out.references.get(plan.patient, ())
+        if reference.startswith("Patient/")
+    }
+    return ids.pop() if len(ids) == 1 else None

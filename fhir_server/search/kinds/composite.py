@@ -1,0 +1,200 @@
+"""Composites: https://hl7.org/fhir/R4/search.html#combining.
+
+The parts of a composite are taken from one and the same element and fused to one key: texts joined
+by `$` in `k`; where one part is ordered, a row of `r` under `composite=texts&suffix`. Two ordered
+parts (a start and an end, each a number) are the two sides of one row.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, cast
+
+from fhir_server.errors import MalformedRequest
+from fhir_server.search.collector import Collector
+from fhir_server.search.intervals import Row, Wanted, over_ranges
+from fhir_server.search.kinds import Filter, MatchContext, Node
+from fhir_server.search.values import any_of, begins, keyed, missing, parts, unsupported
+
+if TYPE_CHECKING:
+    from fhir_server.search.registry import Component, Parameter
+
+ORDERED = frozenset(("date", "number", "quantity"))
+
+
+class _Text(Protocol):
+    def component_keys(self, parameter: Parameter, node: Node) -> list[str]: ...
+
+    def component_match(
+        self, parameter: Parameter, value: str, context: MatchContext
+    ) -> list[tuple[str, bool]]: ...
+
+
+class _Ordered(Protocol):
+    width: int
+
+    def component_rows(self, parameter: Parameter, node: Node, out: Collector) -> list[Row]: ...
+
+    def component_ways(
+        self, parameter: Parameter, value: str, context: MatchContext
+    ) -> tuple[str, list[Wanted]]: ...
+
+
+class Composite:
+    """The kind of parameters of type `composite`."""
+
+    def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
+        for node in nodes:
+            self._index_one(parameter, node, out)
+
+    def _index_one(self, parameter: Parameter, node: Node, out: Collector) -> None:
+        texts: list[list[str]] = []
+        ordered: list[tuple[int, list[Row]]] = []
+        # The value decides most often whether a composite has one, so it is looked at first.
+        values: dict[int, Sequence[Node]] = {}
+        for at in reversed(range(len(parameter.components))):
+            walk = parameter.components[at].walks[node.type]
+            found = walk.find(node.value, out.resource)[0]
+            if not found:
+                return
+            values[at] = found
+        for at, component in enumerate(parameter.components):
+            if component.parameter.type in ORDERED:
+                kind = cast("_Ordered", component.parameter.kind)
+                rows = [
+                    row
+                    for one in values[at]
+                    for row in kind.component_rows(component.parameter, one, out)
+                ]
+                ordered.append((kind.width, rows))
+            else:
+                texts.append(
+                    [text for one in values[at] for text in _component_keys(component, one)]
+                )
+        self._write(parameter.code, texts, ordered, out)
+
+    def _write(
+        self,
+        code: str,
+        texts: list[list[str]],
+        ordered: list[tuple[int, list[Row]]],
+        out: Collector,
+    ) -> None:
+        wrote = False
+        for combination in itertools.product(*texts):
+            key = f"{code}={'$'.join(combination)}"
+            if not ordered:
+                out.keys[key] = None
+                wrote = True
+            elif len(ordered) == 1:
+                width, rows = ordered[0]
+                for suffix, low, high in rows:
+                    out.add_range(f"{key}&{suffix}", low, high, width)
+                    wrote = True
+            else:
+                for first, second in itertools.product(ordered[0][1], ordered[1][1]):
+                    suffix = f"{first.suffix}&{second.suffix}"
+                    out.add_pair(f"{key}&{suffix}", first.lo, second.lo)
+                    wrote = True
+        if wrote:
+            out.keys[f"?{code}"] = None
+
+    def match(
+        self, parameter: Parameter, modifier: str, values: Sequence[str], context: MatchContext
+    ) -> Filter:
+        if modifier == "missing":
+            return missing(parameter.code, parameter.stored, values)
+        if modifier:
+            raise unsupported(parameter.code, "composite", modifier, ())
+        return any_of([_match_one(parameter, value, context) for value in values])
+
+
+def _component_keys(component: Component, node: Node) -> list[str]:
+    found = cast("_Text", component.parameter.kind).component_keys(component.parameter, node)
+    return found if component.parameter.type == "token" else [_escaped(text) for text in found]
+
+
+def _match_one(parameter: Parameter, value: str, context: MatchContext) -> Filter:
+    given = parts(value, "$")
+    if len(given) != len(parameter.components) or not all(given):
+        codes = "$".join(component.parameter.code for component in parameter.components)
+        raise MalformedRequest(
+            f"{parameter.code}={value} must have {len(parameter.components)} parts: {codes}"
+        )
+    texts: list[list[tuple[str, bool]]] = []
+    ordered: list[tuple[str, list[Wanted]]] = []
+    for component, part in zip(parameter.components, given, strict=True):
+        if component.parameter.type in ORDERED:
+            ways = cast("_Ordered", component.parameter.kind)
+            ordered.append(ways.component_ways(component.parameter, part, context))
+        else:
+            kind = cast("_Text", component.parameter.kind)
+            forms = kind.component_match(component.parameter, part, context)
+            if component.parameter.type != "token":
+                forms = [(_escaped(text), open_) for text, open_ in forms]
+            texts.append(forms)
+    filters = [
+        one
+        for code in parameter.stored
+        for combination in itertools.product(*texts)
+        for one in [_filter(code, combination, ordered)]
+    ]
+    return any_of(filters)
+
+
+def _filter(
+    code: str,
+    combination: Sequence[tuple[str, bool]],
+    ordered: Sequence[tuple[str, list[Wanted]]],
+) -> Filter:
+    key = f"{code}={'$'.join(text for text, _ in combination)}"
+    if any(open_ for _, open_ in combination[:-1]) or (ordered and combination[-1][1]):
+        return _by_pattern(code, combination, ordered)
+    if not ordered:
+        return begins(key) if combination[-1][1] else keyed([key])
+    if len(ordered) == 1:
+        suffix, ways = ordered[0]
+        return over_ranges([f"{key}&{suffix}"], ways)
+    suffix = f"{ordered[0][0]}&{ordered[1][0]}"
+    return any_of(
+        [
+            over_ranges([f"{key}&{suffix}"], [Wanted(first.lo | first.hi, second.lo | second.hi)])
+            for first, second in itertools.product(ordered[0][1], ordered[1][1])
+            if not first.long and not second.long
+        ]
+    )
+
+
+def _by_pattern(
+    code: str,
+    combination: Sequence[tuple[str, bool]],
+    ordered: Sequence[tuple[str, list[Wanted]]],
+) -> Filter:
+    r"""A part that is open at its end (`system|`) takes what comes up to the next `$` or `&`."""
+    pattern = f"^{re.escape(code)}=" + r"\$".join(
+        re.escape(text) + (r"(?:[^$\\]|\\.)*" if open_ else "") for text, open_ in combination
+    )
+    if not ordered:
+        return {"k": {"$regex": f"{pattern}$" if not combination[-1][1] else pattern}}
+    suffix = "&".join(suffix for suffix, _ in ordered)
+    filters: list[Filter] = []
+    for ways in itertools.product(*(ways for _, ways in ordered)):
+        mark = "~" if len(ways) == 1 and ways[0].long else ""
+        row: Filter = {"k": {"$regex": f"{pattern}&{re.escape(suffix)}{mark}$"}}
+        low, high = (
+            (ways[0].lo, ways[0].hi)
+            if len(ways) == 1
+            else (ways[0].lo | ways[0].hi, ways[1].lo | ways[1].hi)
+        )
+        if low:
+            row["lo"] = low
+        if high:
+            row["hi"] = high
+        filters.append({"r": {"$elemMatch": row}})
+    return any_of(filters)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("$", "\\$")

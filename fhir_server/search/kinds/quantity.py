@@ -1,0 +1,204 @@
+"""Quantities: https://hl7.org/fhir/R4/search.html#quantity.
+
+Every value has several rows in `r`: `code` for the bare number in any unit, `code||unit` for its
+code and its unit as they are, and either `code|canonical` in canonical UCUM units (so that pounds
+find kilograms) or `code|system|code` where the unit is of another system or none that UCUM knows.
+A comparator (`<` 5) opens the value at that side; a Range reaches from low to high, SampledData
+from its least to its greatest point.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from fhir_server.errors import MalformedRequest
+from fhir_server.fhir.ucum import canonical
+from fhir_server.search.collector import Collector, shortened
+from fhir_server.search.intervals import Row, Wanted, over_ranges
+from fhir_server.search.kinds import Filter, MatchContext, Node
+from fhir_server.search.kinds.number import number, ways
+from fhir_server.search.values import any_of, missing, parts, prefixed, unescape, unsupported
+
+if TYPE_CHECKING:
+    from fhir_server.search.registry import Parameter
+
+UCUM = "http://unitsofmeasure.org"
+CURRENCIES = "urn:iso:std:iso:4217"
+
+
+class Quantity:
+    """The kind of parameters of type `quantity`."""
+
+    def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
+        code = parameter.code
+        out.keys[f"?{code}"] = None
+        for node in nodes:
+            for suffix, low, high in rows(node):
+                out.add_range(code + suffix, low, high, 0)
+
+    def match(
+        self, parameter: Parameter, modifier: str, values: Sequence[str], context: MatchContext
+    ) -> Filter:
+        if modifier == "missing":
+            return missing(parameter.code, parameter.stored, values)
+        if modifier:
+            raise unsupported(parameter.code, "quantity", modifier, ())
+        filters = []
+        for value in values:
+            suffix, found = self.component_ways(parameter, value, context)
+            filters.append(over_ranges([name + suffix for name in parameter.stored], found))
+        return any_of(filters)
+
+    def component_rows(self, parameter: Parameter, node: Node, out: Collector) -> list[Row]:
+        """The ordered values of the node in a composite."""
+        return rows(node)
+
+    def component_ways(
+        self, parameter: Parameter, value: str, context: MatchContext
+    ) -> tuple[str, list[Wanted]]:
+        """What a composite's ordered value must be under which suffix."""
+        found = [unescape(part) for part in parts(value, "|")]
+        if len(found) not in (1, 3) or (len(found) == 3 and not found[2]):
+            raise MalformedRequest(
+                f"{parameter.code}={value} is no quantity: write number, number|system|code "
+                "or number||code, with a prefix such as gt before it"
+            )
+        prefix, text = prefixed(found[0])
+        exact, half = number(parameter.code, text)
+        if len(found) == 1:
+            return "", ways(prefix, exact, half, lambda bound: bound)
+        system, code = found[1:]
+        if not system:
+            return f"||{shortened(code)}", ways(prefix, exact, half, lambda bound: bound)
+        unit = _canonical_unit(code) if system == UCUM else None
+        if unit is None:
+            return _suffix(system, code), ways(prefix, exact, half, lambda bound: bound)
+        return f"|{unit}", ways(prefix, exact, half, lambda bound: _in_canonical(bound, code))
+
+    width = 0
+
+
+def rows(node: Node) -> list[Row]:
+    """The ordered values of a Quantity or what is like one, per way to name its unit."""
+    value: Any = node.value
+    if not isinstance(value, dict):
+        return [Row("", float(value), float(value))] if isinstance(value, (int, Decimal)) else []
+    if node.type == "Range":
+        return _of_range(value)
+    if node.type == "SampledData":
+        return _of_samples(value)
+    if node.type == "Money":
+        value = {"value": value.get("value"), "code": value.get("currency"), "system": CURRENCIES}
+    amount = value.get("value")
+    if amount is None:
+        return []
+    return _rows(amount, amount, value, value.get("comparator", ""))
+
+
+def _of_range(value: dict[str, Any]) -> list[Row]:
+    low, high = value.get("low", {}), value.get("high", {})
+    unit = low or high
+    if "value" not in low and "value" not in high:
+        return []
+    if (
+        low
+        and high
+        and (low.get("system"), low.get("code"), low.get("unit"))
+        != (high.get("system"), high.get("code"), high.get("unit"))
+    ):
+        ends = {row.suffix: row.hi for row in _rows(high["value"], high["value"], high, "")}
+        return [
+            Row(row.suffix, row.lo, ends[row.suffix])
+            for row in _rows(low["value"], low["value"], low, "")
+            if row.suffix in ends and row.suffix
+        ]
+    return _rows(low.get("value"), high.get("value"), unit, "")
+
+
+def _of_samples(value: dict[str, Any]) -> list[Row]:
+    origin = value.get("origin", {})
+    factor, base = value.get("factor", 1), origin.get("value", 0)
+    points: list[Decimal | int | None] = []
+    low_open = high_open = False
+    for text in str(value.get("data", "")).split():
+        if text == "E":
+            continue
+        if text in ("L", "U"):
+            limit = value.get("lowerLimit" if text == "L" else "upperLimit")
+            low_open = low_open or text == "L"
+            high_open = high_open or text == "U"
+            if limit is not None:
+                points.append(limit)
+            continue
+        try:
+            points.append(Decimal(text) * factor + base)
+        except ArithmeticError:
+            continue
+    known = [point for point in points if point is not None]
+    if not known:
+        return []
+    low, high = None if low_open else min(known), None if high_open else max(known)
+    return _rows(low, high, origin, "")
+
+
+def _rows(
+    low: Decimal | int | None, high: Decimal | int | None, unit: dict[str, Any], comparator: str
+) -> list[Row]:
+    """Rows of one interval; None is a side without limit."""
+    system, code, name = unit.get("system"), unit.get("code"), unit.get("unit")
+    plain = _bounds(low, high, comparator)
+    found = [Row("", *plain)]
+    for text in dict.fromkeys((code, name)):
+        if text:
+            found.append(Row(f"||{shortened(text)}", *plain))
+    if system and code:
+        base = _canonical_unit(code) if system == UCUM else None
+        if base is None:
+            found.append(Row(_suffix(system, code), *plain))
+        else:
+            ends = (
+                None if low is None else _in_canonical(Decimal(low), code),
+                None if high is None else _in_canonical(Decimal(high), code),
+            )
+            found.append(Row(f"|{base}", *_bounds(*ends, comparator)))
+    return found
+
+
+def _bounds(
+    low: Decimal | int | None, high: Decimal | int | None, comparator: str
+) -> tuple[float, float]:
+    first = -math.inf if low is None else float(low)
+    last = math.inf if high is None else float(high)
+    match comparator:
+        case "<":
+            return -math.inf, math.nextafter(last, -math.inf)
+        case "<=":
+            return -math.inf, last
+        case ">=":
+            return first, math.inf
+        case ">":
+            return math.nextafter(first, math.inf), math.inf
+        case _:
+            return (first, last) if first <= last else (last, first)
+
+
+def _suffix(system: str, code: str) -> str:
+    return f"|{shortened(system)}|{shortened(code)}"
+
+
+@lru_cache(maxsize=4_096)
+def _canonical_unit(code: str) -> str | None:
+    found = canonical(Decimal(1), code)
+    return None if found is None else found[1]
+
+
+@lru_cache(maxsize=16_384)
+def _in_canonical(value: Decimal, code: str) -> Decimal:
+    found = canonical(value, code)
+    if found is None:
+        raise MalformedRequest(f"{value} {code} lies outside what the unit can say")
+    return found[0]

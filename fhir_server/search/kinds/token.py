@@ -1,0 +1,234 @@
+"""Tokens: https://hl7.org/fhir/R4/search.html#token.
+
+Keys of `code=`: `system|code`, `code`, `system|`, and `|code` where there is no system. A `|` or
+backslash inside system or code has a backslash before it. Case counts, except in the systems of
+`CASELESS` and in a parameter whose values are all ContactPoints; Identifiers are compared as they
+are. Codes of a required binding have the system that the binding implies; other plain values and
+ContactPoints have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fhir_server.errors import MalformedRequest, UnsupportedParameter
+from fhir_server.search.collector import Collector, shortened
+from fhir_server.search.kinds import Filter, MatchContext, Node, Terminology
+from fhir_server.search.kinds.string import index_text, match_text
+from fhir_server.search.values import any_of, keyed, missing, parts, unescape, unsupported
+
+if TYPE_CHECKING:
+    from fhir_server.search.registry import Parameter
+
+CASELESS = frozenset(("urn:ietf:bcp:13", "urn:ietf:bcp:47", "urn:iso:std:iso:3166"))
+"""Systems whose codes mean the same in any case; their codes are kept in lower case."""
+
+SPECIAL_VALUES = "http://hl7.org/fhir/special-values"
+MODIFIERS = ("not", "text", "in", "not-in", "above", "below", "of-type")
+
+Coding = tuple[str | None, str | None]
+
+
+class Token:
+    """The kind of parameters of type `token`."""
+
+    def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
+        code, keys = parameter.code, out.keys
+        keys[f"?{code}"] = None
+        for node in nodes:
+            for form in self.all_forms(parameter, node):
+                keys[f"{code}={form}"] = None
+            if type(node.value) is dict:
+                _index_details(code, node.type, node.value, keys)
+
+    def match(
+        self, parameter: Parameter, modifier: str, values: Sequence[str], context: MatchContext
+    ) -> Filter:
+        code = parameter.code
+        match modifier:
+            case "":
+                return keyed(_keys(parameter, values))
+            case "not":
+                return _none(_keys(parameter, values))
+            case "missing":
+                return missing(code, parameter.stored, values)
+            case "text":
+                names = [f"{name}:text" for name in parameter.stored]
+                return any_of([match_text(name, value) for name in names for value in values])
+            case "of-type":
+                return keyed(
+                    [
+                        f"{name}:of-type={_of_type(code, value)}"
+                        for name in parameter.stored
+                        for value in values
+                    ]
+                )
+            case "in" | "not-in" | "above" | "below":
+                found = _concepts(parameter, modifier, values, context)
+                return _none(found) if modifier == "not-in" else {"k": {"$in": found}}
+            case _:
+                raise unsupported(code, "token", modifier, MODIFIERS)
+
+    def all_forms(self, parameter: Parameter, node: Node) -> Iterator[str]:
+        """Everything that a token may be looked for as: see above."""
+        for system, value in codings(parameter, node):
+            space = None if system is None else _part(system)
+            if value is not None:
+                text = _part(value)
+                yield text
+                yield f"|{text}" if space is None else f"{space}|{text}"
+            if space is not None:
+                yield f"{space}|"
+
+    def forms(self, parameter: Parameter, value: str) -> list[str]:
+        """What a search for the value looks for; one of them is enough."""
+        return _forms(parameter, value)
+
+    def component_keys(self, parameter: Parameter, node: Node) -> list[str]:
+        """What a composite's key says of the node: `system|code`, `code` or `|code`."""
+        found = []
+        for system, value in codings(parameter, node):
+            if value is None:
+                continue
+            text = _part(value)
+            found += [text, f"|{text}" if system is None else f"{_part(system)}|{text}"]
+        return found
+
+    def component_match(
+        self, parameter: Parameter, value: str, context: MatchContext
+    ) -> list[tuple[str, bool]]:
+        """The texts that a composite's key may have here, and whether each is only a beginning."""
+        return [(form, form.endswith("|")) for form in _forms(parameter, value)]
+
+
+def codings(parameter: Parameter, node: Node) -> Iterator[Coding]:
+    """System and code of a value, each None where it has none."""
+    value: Any = node.value
+    match node.type:
+        case "CodeableConcept":
+            for coding in value.get("coding", ()):
+                yield _coding(coding.get("system"), coding.get("code"))
+        case "Coding":
+            yield _coding(value.get("system"), value.get("code"))
+        case "Identifier":
+            yield value.get("system"), value.get("value")
+        case "ContactPoint":
+            if "value" in value:
+                caseless = parameter.types == {"ContactPoint"}
+                yield None, value["value"].lower() if caseless else value["value"]
+        case "boolean":
+            yield SPECIAL_VALUES, "true" if value else "false"
+        case "code":
+            yield parameter.systems.get(value), value
+        case "Quantity" | "Money" | "Range" | "Reference" | "Period":
+            return
+        case _:
+            if not isinstance(value, dict):
+                yield None, str(value)
+
+
+def _coding(system: str | None, code: str | None) -> Coding:
+    if code is not None and system in CASELESS:
+        return system, code.lower()
+    return system, code
+
+
+def _part(text: str) -> str:
+    if "|" in text or "\\" in text or "$" in text:
+        text = text.replace("\\", "\\\\").replace("|", "\\|").replace("$", "\\$")
+    return text if len(text) <= 500 else shortened(text)
+
+
+def _index_details(code: str, type_: str, value: dict[str, Any], keys: dict[str, None]) -> None:
+    """Keys of `:text` and `:of-type`."""
+    if type_ == "CodeableConcept":
+        if "text" in value:
+            index_text(f"{code}:text", value["text"], keys)
+        for coding in value.get("coding", ()):
+            if "display" in coding:
+                index_text(f"{code}:text", coding["display"], keys)
+    elif type_ == "Coding":
+        if "display" in value:
+            index_text(f"{code}:text", value["display"], keys)
+    elif type_ == "Identifier" and "type" in value:
+        kind = value["type"]
+        if "text" in kind:
+            index_text(f"{code}:text", kind["text"], keys)
+        if "value" in value:
+            for coding in kind.get("coding", ()):
+                if "system" in coding and "code" in coding:
+                    names = (coding["system"], coding["code"], value["value"])
+                    keys[f"{code}:of-type={'|'.join(map(_part, names))}"] = None
+
+
+def split(code: str, value: str) -> tuple[str | None, str]:
+    """System (None where no `|` stands, "" where nothing stands before it) and code of a value."""
+    found = [unescape(part) for part in parts(value, "|")]
+    if len(found) > 2 or not any(found):
+        raise MalformedRequest(
+            f"{code}={value} is no token: write code, system|code, system| or |code, "
+            "and a backslash before a | that belongs to the code"
+        )
+    return (None, found[0]) if len(found) == 1 else (found[0], found[1])
+
+
+def _forms(parameter: Parameter, value: str) -> list[str]:
+    system, code = split(parameter.code, value)
+    if parameter.types == {"ContactPoint"}:
+        code = code.lower()
+    if system is None:
+        forms = [code, code.lower()] if _may_be_caseless(parameter) else [code]
+        return [_part(form) for form in dict.fromkeys(forms)]
+    if system in CASELESS:
+        code = code.lower()
+    return [f"{_part(system)}|{_part(code)}"]
+
+
+def _may_be_caseless(parameter: Parameter) -> bool:
+    """Whether codings of any system may stand here, so those of CASELESS ones too."""
+    return not parameter.types or not parameter.types.isdisjoint(("CodeableConcept", "Coding"))
+
+
+def _keys(parameter: Parameter, values: Sequence[str]) -> list[str]:
+    forms = [form for value in values for form in _forms(parameter, value)]
+    return [f"{name}={form}" for name in parameter.stored for form in forms]
+
+
+def _none(keys: Sequence[str]) -> Filter:
+    return {"k": {"$nin": list(dict.fromkeys(keys))}}
+
+
+def _of_type(code: str, value: str) -> str:
+    found = [unescape(part) for part in parts(value, "|")]
+    if len(found) != 3 or not all(found):
+        raise MalformedRequest(f"{code}:of-type takes system|code|value of an identifier's type")
+    return "|".join(map(_part, found))
+
+
+def _concepts(
+    parameter: Parameter, modifier: str, values: Sequence[str], context: MatchContext
+) -> list[str]:
+    terminology = context.terminology
+    if terminology is None:
+        raise UnsupportedParameter(
+            f"{parameter.code}:{modifier} needs a terminology service, and none is set up here"
+        )
+    found: dict[str, None] = {}
+    for value in values:
+        for system, code in _members(parameter.code, terminology, modifier, value):
+            for name in parameter.stored:
+                concept = code.lower() if system in CASELESS else code
+                found[f"{name}={_part(system)}|{_part(concept)}"] = None
+    return list(found)
+
+
+def _members(
+    code: str, terminology: Terminology, modifier: str, value: str
+) -> Sequence[tuple[str, str]]:
+    if modifier in ("in", "not-in"):
+        return terminology.expand(unescape(value))
+    system, concept = split(code, value)
+    if modifier == "above":
+        return terminology.above(system, concept)
+    return terminology.below(system, concept)

@@ -1,0 +1,80 @@
+"""The text of search values: escapes, parts, prefixes (https://hl7.org/fhir/R4/search.html)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from fhir_server.errors import MalformedRequest, UnsupportedParameter
+from fhir_server.search.kinds import Filter
+
+PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
+
+_ESCAPE = re.compile(r"\\([,$|\\])")
+
+
+def unescape(text: str) -> str:
+    """The text without the backslashes before `,` `$` `|` and the backslash itself."""
+    return _ESCAPE.sub(r"\1", text) if "\\" in text else text
+
+
+def parts(text: str, separator: str) -> list[str]:
+    """The parts of a still escaped text at each `separator` that no backslash stands before."""
+    if "\\" not in text:
+        return text.split(separator)
+    found = [""]
+    at = 0
+    while at < len(text):
+        sign = text[at]
+        if sign == "\\" and at + 1 < len(text):
+            found[-1] += text[at : at + 2]
+            at += 2
+            continue
+        if sign == separator:
+            found.append("")
+        else:
+            found[-1] += sign
+        at += 1
+    return found
+
+
+def prefixed(text: str) -> tuple[str, str]:
+    """The prefix, `eq` where there is none, and the rest of a number, date or quantity."""
+    if text[:2] in PREFIXES:
+        return text[:2], text[2:]
+    return "eq", text
+
+
+def missing(code: str, stored: Sequence[str], values: Sequence[str]) -> Filter:
+    """The filter of `:missing=true` and `:missing=false`; `stored` are the codes of its keys."""
+    if list(values) not in (["true"], ["false"]):
+        raise MalformedRequest(f"{code}:missing takes true or false, not {','.join(values)!r}")
+    marks = [f"?{name}" for name in stored]
+    if values[0] == "true":
+        return {"k": {"$nin": marks}} if len(marks) > 1 else {"k": {"$ne": marks[0]}}
+    return {"k": {"$in": marks}} if len(marks) > 1 else {"k": marks[0]}
+
+
+def unsupported(code: str, type_: str, modifier: str, known: Sequence[str]) -> UnsupportedParameter:
+    """The error for a modifier that parameters of this type do not have."""
+    names = ", ".join(f":{name}" for name in (*known, "missing"))
+    return UnsupportedParameter(
+        f"The modifier :{modifier} does not go with {code}, a parameter of type {type_}; "
+        f"it takes {names}"
+    )
+
+
+def keyed(keys: Sequence[str]) -> Filter:
+    """The filter for any of the keys."""
+    unique = list(dict.fromkeys(keys))
+    return {"k": unique[0]} if len(unique) == 1 else {"k": {"$in": unique}}
+
+
+def begins(prefix: str) -> Filter:
+    """The filter for a key that begins so: one range of an index, never a regular expression."""
+    return {"k": {"$elemMatch": {"$gte": prefix, "$lt": prefix + "\U0010ffff"}}}
+
+
+def any_of(filters: Sequence[Filter]) -> Filter:
+    """The disjunction of filters."""
+    return filters[0] if len(filters) == 1 else {"$or": list(filters)}
