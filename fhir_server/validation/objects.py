@@ -62,8 +62,11 @@ class Shape:
         return state.fault("required", text, f".{required.element}")
 
 
-def check_object(shape: Shape, is_resource: bool = False) -> Check:
-    """The check of a type's objects, reading `shape` as it is when the check runs."""
+def check_object(shape: Shape, sparse: bool = False) -> Check:
+    """The check of a type's objects, reading `shape` as it is when the check runs.
+
+    `sparse` objects may be empty or have only an id: resources, and what stands beside a value.
+    """
     get, required, choices, further = (
         shape.checks.get,
         shape.required,
@@ -74,7 +77,7 @@ def check_object(shape: Shape, is_resource: bool = False) -> Check:
     def check(value: Any, owner: dict[str, Any], state: State) -> Faults:
         if type(value) is not dict:
             return _no_object(shape.type_name, value, state)
-        if len(value) < 2 and not is_resource and (not value or "id" in value):
+        if len(value) < 2 and not sparse and (not value or "id" in value):
             return state.fault(
                 "structure", f"must have more than an id (ele-1): fill this {shape.type_name}"
             )

@@ -101,8 +101,12 @@ def companion(element: Check, name: str) -> Check:
 
     def check(value: Any, owner: dict[str, Any], state: State) -> Faults:
         faults = element(value, owner, state)
-        if faults is None and name not in owner and "extension" not in value:
-            return state.fault("structure", f"without {name} this must have an extension")
+        if faults is None and "extension" not in value:
+            if not value:
+                return state.fault("structure", "must not be an empty object: leave it out")
+            if name not in owner:
+                text = f"without {name} this must have an extension, not only an id (ele-1)"
+                return state.fault("structure", text)
         return faults
 
     return check
@@ -125,10 +129,8 @@ def companions(element: Check, name: str) -> Check:
             found: Faults = None
             if item is not None:
                 found = element(item, owner, state)
-                if found is None and not given and "extension" not in item:
-                    found = state.fault(
-                        "structure", f"without {name}[{index}] this must have an extension"
-                    )
+                if found is None and not item:
+                    found = state.fault("structure", "must not be an empty object: give null")
             elif not given and (type(values) is not list or index >= len(values)):
                 found = state.fault(
                     "structure", f"null is allowed only where {name}[{index}] has a value"

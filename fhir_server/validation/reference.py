@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fhir_server.validation.faults import Check, Faults, State, above, shown
+from fhir_server.validation.faults import Check, Faults, State, shown
 
 __all__ = ["check_reference"]
 
@@ -31,20 +31,18 @@ def check_reference(plain: Check, targets: tuple[str, ...], known: frozenset[str
         if type(literal) is str and (literal[:9] != "urn:uuid:"):
             target = _LITERAL(literal)
             if target is None or target[1] not in allowed:
-                faults = _add(faults, _wrong_literal(literal, allowed, known, state), ".reference")
+                faults = _both(faults, _wrong_literal(literal, allowed, known, state))
         if "type" in value:
             named = value["type"]
             if type(named) is str and named in known and named not in allowed:
-                faults = _add(faults, _wrong_type(named, allowed, state), ".type")
+                faults = _both(faults, _wrong_type(named, allowed, state))
         return faults
 
     return check
 
 
-def _add(faults: Faults, found: Faults, step: str) -> Faults:
-    if found is None:
-        return faults
-    return (faults or []) + above(found, step)
+def _both(faults: Faults, found: Faults) -> Faults:
+    return found if faults is None else faults + (found or [])
 
 
 def _wrong_literal(

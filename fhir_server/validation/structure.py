@@ -60,7 +60,8 @@ class Validator:
         if check is None:
             definition = self.definitions.types[name]
             shape = Shape(name)
-            check = check_object(shape, is_resource=definition.kind == "resource")
+            # What stands beside a primitive is an Element itself; nothing else is one exactly.
+            check = check_object(shape, definition.kind == "resource" or name == "Element")
             self._objects[name] = check
             self._fill(shape, definition)
         return check
