@@ -22,11 +22,12 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# The lists of invariant txt-1, with its XPath's letters.
+# The lists of invariant txt-1, with its XPath's letters, and what else its text names: the rest of
+# HTML 4.0's chapters 7 to 11 and 15, and the maps of images.
 ELEMENTS = _words(
     "a abbr acronym b big blockquote br caption cite code col colgroup dd dfn div dl dt em "
     "h1 h2 h3 h4 h5 h6 hr i img li ol p pre q samp small span strong sub sup table tbody td tfoot "
-    "th thead tr tt ul var"
+    "th thead tr tt ul var address area bdo kbd map s strike u"
 )
 ATTRIBUTES = _words(
     "abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign "
@@ -34,6 +35,9 @@ ATTRIBUTES = _words(
     "hspace id lang longdesc name nowrap rel rev rowspan rules scope shape span src start style "
     "summary tabindex title type valign value vspace width"
 )
+_XML = "{http://www.w3.org/XML/1998/namespace}"
+_ALLOWED = ATTRIBUTES | {f"{_XML}lang", f"{_XML}space"}
+"""XML's own attributes stand beside lang in what most narratives' generators write."""
 _LINKS = frozenset({"href", "src", "cite", "longdesc"})
 _SCHEME = re.compile(r"([^/?#:]*):")
 _IGNORED = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
@@ -49,7 +53,9 @@ _WITH_CONTENT = _words(
 """Elements whose content goes with them; of other unknown ones the text stays."""
 
 _NAMES = "|".join(sorted(ELEMENTS))
-_ATTRIBUTE = rf"""(?:{"|".join(sorted(ATTRIBUTES))}|xmlns)\s*=\s*(?:"[^"<]*"|'[^'<]*')"""
+_ATTRIBUTE = (
+    rf"""(?:{"|".join(sorted(ATTRIBUTES))}|xmlns|xml:lang|xml:space)\s*=\s*(?:"[^"<]*"|'[^'<]*')"""
+)
 _TAG = rf"<(?:{_NAMES})(?:\s+{_ATTRIBUTE})*\s*/?>|</(?:{_NAMES})\s*>|<!--[^<>]*-->"
 _PLAIN = re.compile(rf"(?:[^<]+|{_TAG})*+")
 _TELLING = re.compile(r"""\s(href|src|cite|longdesc|style|xmlns)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
@@ -94,7 +100,7 @@ def faults(div: str) -> list[str]:
         if name not in ELEMENTS:
             found.append(f"the element {name} is not allowed")
         for attribute, value in node.attrib.items():
-            if attribute not in ATTRIBUTES:
+            if attribute not in _ALLOWED:
                 found.append(f"the attribute {attribute} of {name} is not allowed")
             elif not _permits(str(attribute), str(value)):
                 found.append(f"the {attribute} of {name} is active content: {str(value)[:60]!r}")
@@ -124,7 +130,7 @@ def clean(div: str) -> str:
                 _unwrap(node)
             continue
         for attribute, value in list(node.attrib.items()):
-            if attribute not in ATTRIBUTES or not _permits(str(attribute), str(value)):
+            if attribute not in _ALLOWED or not _permits(str(attribute), str(value)):
                 del node.attrib[attribute]
     if root.tag != _DIV:
         inner = etree.Element(_DIV, nsmap={None: XHTML})

@@ -106,6 +106,10 @@ RIGHT: dict[str, Any] = {
     "an extension with extensions": extended(extension=[{"url": "a", "valueCode": "b"}]),
     "an extension whose value is extended": extended(_valueCode={"extension": [ABSENT]}),
     "a narrative with formatting": narrative('<p class="a">x<br/><b>y</b><!-- z --></p>'),
+    "a narrative with its language": patient(
+        text={"status": "generated", "div": DIV[:-8] + ' lang="fr" xml:lang="fr">a</div>'}
+    ),
+    "a narrative with entities of XML": narrative("&lt;&#160;&#xA0;"),
     "a narrative with an image": narrative('<img src="#a" alt=""/>'),
     "a bundle's resources": {
         "resourceType": "Bundle",
@@ -385,18 +389,18 @@ WRONG: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     ),
     "another namespace": (
         patient(text={"status": "generated", "div": "<div>a</div>"}),
-        [("structure", "Patient.text.div")],
+        [("invariant", "Patient.text.div")],
     ),
     "foreign content": (
         narrative('<svg xmlns="http://www.w3.org/2000/svg"/>a'),
         [("invariant", "Patient.text.div")],
     ),
     "an HTML entity": (narrative("a&nbsp;b"), [("structure", "Patient.text.div")]),
-    "no XML": (narrative("<p>a"), [("structure", "Patient.text.div")]),
+    "no XML": (narrative("<p>a"), [("invariant", "Patient.text.div")]),
     "an entity of its own": (
         patient(text={"status": "generated", "div": '<!DOCTYPE div [<!ENTITY a "b">]>'
                 + DIV.format("&a;")}),
-        [("invariant", "Patient.text.div")],
+        [("structure", "Patient.text.div")],
     ),
     "a processing instruction": (narrative("<?php x ?>a"), [("invariant", "Patient.text.div")]),
     "no content": (narrative("<p> </p>"), [("invariant", "Patient.text.div")]),
