@@ -1,0 +1,154 @@
+"""Search criteria: a name such as `subject:Patient.name:exact` and its value, as a condition.
+
+https://hl7.org/fhir/R4/search.html#prefix and the sections around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from fhir_server.errors import MalformedRequest, UnsupportedParameter
+from fhir_server.search.conditions import Chain, Condition, Has, Plain
+from fhir_server.search.registry import Parameter, Registry
+from fhir_server.search.values import parts
+
+_MAX_DEPTH = 16
+
+
+class UnknownParameter(UnsupportedParameter):
+    """A name that the type does not have: the only refusal that lenient handling turns off."""
+
+
+def split_values(raw: str) -> tuple[str, ...]:
+    """The alternatives of a value: cut at commas that are not escaped, escapes kept, blanks gone.
+
+    >>> split_values(r"a,b\\,c,,d")
+    ('a', 'b\\\\,c', 'd')
+    """
+    if "," not in raw:
+        return (raw,) if raw else ()
+    return tuple(part for part in parts(raw, ",") if part)
+
+
+def parse_condition(type_: str, name: str, raw: str, registry: Registry) -> Condition | None:
+    """What `name=raw` asks of resources of `type_`; None where the value is empty.
+
+    Raises UnknownParameter for a name the type does not have, with the nearest spelling, and
+    UnsupportedParameter for a chain or reverse chain that cannot be followed.
+    """
+    values = split_values(raw)
+    return _parse(type_, name, values, registry, name, 0) if values else None
+
+
+def _parse(
+    type_: str, name: str, values: tuple[str, ...], registry: Registry, whole: str, depth: int
+) -> Condition:
+    if depth > _MAX_DEPTH:
+        raise UnsupportedParameter(
+            f"{whole[:80]}... goes through more than {_MAX_DEPTH} references",
+            expression=_place(whole),
+        )
+    if name.startswith("_has:"):
+        return _has(name, values, registry, whole, depth)
+    head, dot, rest = name.partition(".")
+    code, colon, modifier = head.partition(":")
+    parameter = registry.find(type_, code)
+    if parameter is None:
+        raise unknown(type_, code, registry, whole)
+    if not dot:
+        if colon and not modifier:
+            raise UnsupportedParameter(f"{whole}: no modifier after ':'", expression=_place(whole))
+        return Plain(parameter, modifier, values)
+    if parameter.type != "reference":
+        raise UnsupportedParameter(
+            f"{whole}: {type_}.{code} is of type {parameter.type}; only references can be chained",
+            expression=_place(whole),
+        )
+    return _chain(parameter, modifier, rest, values, registry, whole, depth)
+
+
+def _chain(
+    reference: Parameter,
+    target: str,
+    rest: str,
+    values: tuple[str, ...],
+    registry: Registry,
+    whole: str,
+    depth: int,
+) -> Chain:
+    possible = reference.targets or registry.definitions.resource_types
+    if target and target not in possible:
+        raise UnsupportedParameter(
+            f"{whole}: {reference.code} does not point at {target}; "
+            f"it points at {_listed(possible)}",
+            expression=_place(whole),
+        )
+    found: list[tuple[str, Condition]] = []
+    refusal: UnsupportedParameter | None = None
+    for type_ in (target,) if target else possible:
+        try:
+            found.append((type_, _parse(type_, rest, values, registry, whole, depth + 1)))
+        except UnsupportedParameter as error:
+            refusal = refusal or error
+    if not found:
+        # never an UnknownParameter: a chain that is not understood must not match everything
+        raise UnsupportedParameter(str(refusal), expression=_place(whole)) from refusal
+    return Chain(reference, tuple(found))
+
+
+def _has(name: str, values: tuple[str, ...], registry: Registry, whole: str, depth: int) -> Has:
+    try:
+        _, type_, code, rest = name.split(":", 3)
+    except ValueError:
+        raise UnsupportedParameter(
+            f"{whole}: a reverse chain reads _has:Type:reference:parameter",
+            expression=_place(whole),
+        ) from None
+    types = registry.definitions.resource_types
+    if type_ not in types:
+        raise UnsupportedParameter(
+            f"{whole}: '{type_[:80]}' is no resource type{nearest(type_, types)}",
+            expression=_place(whole),
+        )
+    reference = registry.find(type_, code)
+    if reference is None or reference.type != "reference":
+        codes = [known.code for known in registry.all(type_) if known.type == "reference"]
+        raise UnsupportedParameter(
+            f"{whole}: '{code[:80]}' is no reference parameter of {type_}{nearest(code, codes)}",
+            expression=_place(whole),
+        )
+    try:
+        condition = _parse(type_, rest, values, registry, whole, depth + 1)
+    except UnknownParameter as error:
+        raise UnsupportedParameter(str(error), expression=_place(whole)) from error
+    return Has(type_, reference, condition)
+
+
+def unknown(type_: str, code: str, registry: Registry, whole: str = "") -> UnknownParameter:
+    """The refusal of a parameter that a type does not have, with the nearest spelling."""
+    near = registry.nearest(type_, code[:80])
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return UnknownParameter(
+        f"{type_} has no search parameter '{code[:80]}'{hint}", expression=_place(whole or code)
+    )
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean x?`, or nothing where no known word is near."""
+    near = get_close_matches(word[:80], list(known), 1, 0.6)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def malformed(name: str, text: str) -> MalformedRequest:
+    """A 400 about the value of a parameter, the parameter as its place."""
+    return MalformedRequest(f"{name}: {text}", expression=_place(name))
+
+
+def _place(name: str) -> str:
+    return f"http.{name[:80]}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = sorted(names)
+    return ", ".join(shown[:8]) + (", ..." if len(shown) > 8 else "")
