@@ -1,0 +1,37 @@
+"""The searches within a search (chains), on the store and under the caller's grant."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fhir_server.access.grant import Filter, Grant
+from fhir_server.search.kinds import MatchContext
+from fhir_server.services import Services
+from fhir_server.store.resources import Store
+from fhir_server.store.transaction import Session
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFinder:
+    """`search.chain.Finder` on the store."""
+
+    store: Store
+    grant: Grant
+    session: Session | None
+
+    async def ids(self, type_: str, filter_: Filter, limit: int) -> Sequence[str]:
+        """The ids of the resources that meet the filter, `limit` at most."""
+        selections = self.store.selections
+        return await selections.ids(type_, filter_, limit, self.grant, self.session)
+
+    async def keys(self, type_: str, filter_: Filter, prefix: str, limit: int) -> Sequence[str]:
+        """The different keys with this prefix among the resources that meet the filter."""
+        selections = self.store.selections
+        return await selections.keys(type_, filter_, prefix, limit, self.grant, self.session)
+
+
+def context_of(type_: str, services: Services) -> MatchContext:
+    """What matching on a type depends on, now."""
+    return MatchContext(type_, services.registry, services.settings.base, time.time_ns() // 1000)

@@ -1,0 +1,52 @@
+"""The resources that meet criteria, for conditional interactions and conditional references."""
+
+from __future__ import annotations
+
+from fhir_server.access.grant import Grant
+from fhir_server.errors import MalformedRequest
+from fhir_server.exchange import Pairs
+from fhir_server.interactions.finder import StoreFinder, context_of
+from fhir_server.search.chain import resolve
+from fhir_server.search.compile import NEWEST, Query
+from fhir_server.search.keyset import stretches
+from fhir_server.search.request import parse
+from fhir_server.services import Services
+from fhir_server.store.resources import PageQuery, Version
+from fhir_server.store.transaction import Session
+
+_LOT = 1000
+
+
+async def matches(
+    type_: str,
+    pairs: Pairs,
+    grant: Grant,
+    services: Services,
+    session: Session | None,
+    *,
+    limit: int | None = 2,
+) -> list[Version]:
+    """The resources of a type that meet the criteria, `limit` at most, all of them where None.
+
+    Always strict, whatever handling the server or the caller prefers. Raises UnsupportedParameter
+    for what is not understood, and MalformedRequest where no criterion is left: it would match
+    everything.
+    """
+    search = parse((type_,), pairs, services.registry)
+    conditions = search.conditions[type_]
+    if not conditions:
+        raise MalformedRequest("No criteria: this would match every resource of the type")
+    finder = StoreFinder(services.store, grant, session)
+    filter_ = await resolve(conditions, context_of(type_, services), finder)
+    query = Query(type_, filter_, NEWEST)
+    found: list[Version] = []
+    while True:
+        wanted = _LOT if limit is None else limit
+        after = (found[-1].updated, found[-1].id) if found else None
+        (stretch,) = stretches(filter_, NEWEST, after, backwards=False, merged=query.merged)
+        lot = await services.store.page(
+            PageQuery(type_, stretch.filter, tuple(stretch.sort.items()), wanted), grant, session
+        )
+        found += lot.versions
+        if limit is not None or len(lot.versions) < wanted:
+            return found

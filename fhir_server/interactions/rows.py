@@ -1,0 +1,187 @@
+"""One page of rows of a compiled search, read in the order asked for.
+
+Searches across types are merged by last update, then type, then id. Pages after the first read the
+moment of the first one while the database still has it (`FHIR_HISTORY_WINDOW`); after that the
+keyset alone keeps them from repeating or skipping what did not change.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from fhir_server.access.grant import Grant
+from fhir_server.errors import TooCostly
+from fhir_server.search.compile import Query
+from fhir_server.search.computed import ordered
+from fhir_server.search.cursor import Cursor
+from fhir_server.search.keyset import Order, Stretch, stretches
+from fhir_server.search.paging import Edges
+from fhir_server.search.sort import MAX_SORTED
+from fhir_server.store.pages import BY_ID
+from fhir_server.store.resources import PageQuery, Store, Version
+from fhir_server.store.transaction import Session
+
+START = Cursor(())
+"""Before the first row."""
+
+
+class Row(NamedTuple):
+    """A match and its place in the order: its sort values, the id last."""
+
+    place: tuple[Any, ...]
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A page's matches in order, what lies beyond them, and the moment they were read at."""
+
+    versions: Sequence[Version]
+    edges: Edges
+    time: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads pages of `limit` rows under one grant; `keys` where the rows' keys are needed."""
+
+    store: Store
+    grant: Grant
+    session: Session | None
+    limit: int
+    keys: bool
+
+    async def read(self, queries: Sequence[Query], cursor: Cursor | None) -> Rows:
+        """The page after (or before) the cursor's place. Raises TooCostly (see `MAX_SORTED`)."""
+        place = cursor or START
+        found: list[Row]
+        match queries:
+            case []:
+                found, time = [], place.time
+            case [query]:
+                found, time = await self._of_type(query, place)
+            case _:
+                found, time = await self._merged(queries, place)
+        more = len(found) > self.limit
+        found = found[: self.limit]
+        if place.backwards:
+            found.reverse()
+        before, after = (more, True) if place.backwards else (bool(place.values), more)
+        edges = Edges(
+            found[0].place if before and found else None,
+            found[-1].place if after and found else None,
+        )
+        return Rows([row.version for row in found], edges, time)
+
+    async def _of_type(self, query: Query, place: Cursor) -> tuple[list[Row], int | None]:
+        if query.order is None:
+            return await self._computed(query, place)
+        after = (place.values[0], place.values[1]) if place.values else None
+        parts = stretches(
+            query.filter, query.order, after, backwards=place.backwards, merged=query.merged
+        )
+        return await self._stretches(query.type, parts, place.time)
+
+    async def _stretches(
+        self, type_: str, parts: Sequence[Stretch], time: int | None
+    ) -> tuple[list[Row], int | None]:
+        """Rows of the stretches, one after the other; one more than the limit where there are."""
+        found: list[Row] = []
+        for part in parts:
+            wanted = self.limit + 1 - len(found)
+            if not wanted:
+                break
+            query = PageQuery(
+                type_,
+                part.filter,
+                tuple(part.sort.items()),
+                wanted,
+                at_cluster_time=time,
+                keys=self.keys,
+            )
+            page = await self.store.page(query, self.grant, self.session)
+            time = page.cluster_time
+            found += map(Row, page.places, page.versions)
+        return found, time
+
+    async def _computed(self, query: Query, place: Cursor) -> tuple[list[Row], int | None]:
+        """Rows by computed keys: places first, then the resources that are shown."""
+        store, time = self.store, place.time
+        bounded: list[dict[str, Any]] = [{"$limit": MAX_SORTED + 1}, {"$count": "n"}]
+        counted = await store.selections.ordered(
+            query.type, query.filter, bounded, self.grant, self.session, time
+        )
+        if counted.documents and counted.documents[0]["n"] > MAX_SORTED:
+            raise TooCostly(
+                f"More than {MAX_SORTED:,} matches cannot be sorted so; narrow the search, or sort "
+                "by _lastUpdated or by the main date of the type",
+                expression="http._sort",
+            )
+        time = time or counted.cluster_time
+        stages = ordered(
+            query.keys, place.values or None, backwards=place.backwards, limit=self.limit + 1
+        )
+        rows = await store.selections.ordered(
+            query.type, query.filter, stages, self.grant, self.session, time
+        )
+        places = {row["_id"]: (*row["s"], row["_id"]) for row in rows.documents}
+        page = await store.page(
+            PageQuery(
+                query.type,
+                {"_id": {"$in": list(places)}},
+                BY_ID,
+                len(places),
+                at_cluster_time=time,
+                keys=self.keys,
+            ),
+            self.grant,
+            self.session,
+        )
+        versions = {version.id: version for version in page.versions}
+        found = [Row(place, versions[id_]) for id_, place in places.items() if id_ in versions]
+        return found, page.cluster_time
+
+    async def _merged(
+        self, queries: Sequence[Query], place: Cursor
+    ) -> tuple[list[Row], int | None]:
+        """Rows of several types; their place is (updated, type, id)."""
+        stored = set(await self.store.types())
+        present = [query for query in queries if query.type in stored]
+        if not present:
+            return [], place.time
+        order = present[0].order or Order("u")
+        first, time = await self._share(present[0], order, place, place.time)
+        calls = [self._share(query, order, place, time) for query in present[1:]]
+        if self.session is None:
+            others = await asyncio.gather(*calls)
+        else:
+            others = [await call for call in calls]  # a session takes one operation at a time
+        found = [*first, *(row for rows, _ in others for row in rows)]
+        # by update in the order's direction, by type and id in the direction that the index has
+        down = order.descending != place.backwards
+        found.sort(key=lambda row: row.place[1:], reverse=not down)
+        found.sort(key=lambda row: row.place[0], reverse=down)
+        return found[: self.limit + 1], time
+
+    async def _share(
+        self, query: Query, order: Order, place: Cursor, time: int | None
+    ) -> tuple[list[Row], int | None]:
+        """What one type could have on the page."""
+        after: tuple[Any, str] | None = None
+        if place.values:
+            updated, type_, id_ = place.values
+            down = order.descending != place.backwards
+            comes_later = query.type > type_ if down else query.type < type_
+            # "" is before, "~" after every id: a tie of another type is all there or not at all
+            first, last = ("", "~") if down else ("~", "")
+            after = (updated, id_ if query.type == type_ else first if comes_later else last)
+        parts = stretches(
+            query.filter, order, after, backwards=place.backwards, merged=query.merged
+        )
+        rows, time = await self._stretches(query.type, parts, time)
+        return [
+            Row((row.version.updated, query.type, row.version.id), row.version) for row in rows
+        ], time

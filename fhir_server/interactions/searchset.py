@@ -1,0 +1,169 @@
+"""A search carried out: from the pairs of a request to the Bundle that answers it.
+
+Every step, also each include and each link of a chain, is a search on the store under the caller's
+grant. https://hl7.org/fhir/R4/http.html#search
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from time import time_ns
+from typing import Literal
+from uuid import uuid4
+
+from fhir_server.access.grant import Action
+from fhir_server.errors import Issue
+from fhir_server.exchange import FhirRequest, FhirResponse, Pairs, Prefer
+from fhir_server.fhir import bundle
+from fhir_server.fhir.bundle import Link
+from fhir_server.fhir.outcome import outcome_bytes
+from fhir_server.fhir.subset import subset_bytes
+from fhir_server.interactions.finder import StoreFinder, context_of
+from fhir_server.interactions.inclusion import included
+from fhir_server.interactions.rows import Reader
+from fhir_server.search.chain import resolve
+from fhir_server.search.compile import Query, plan
+from fhir_server.search.paging import Edges, Linker
+from fhir_server.search.request import Paging, SearchRequest, parse
+from fhir_server.services import Services
+from fhir_server.store.resources import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a search looks: its types, the URL of its links, and the compartment it keeps to.
+
+    `compartment` is such as `Patient/1`; empty for none.
+    """
+
+    types: tuple[str, ...]
+    url: str
+    compartment: str = ""
+
+
+async def search(
+    scope: Scope, pairs: Pairs, applied: Pairs, request: FhirRequest, services: Services
+) -> FhirResponse:
+    """The Bundle that answers a search by `pairs`; `applied` goes before them in the links.
+
+    Raises UnsupportedParameter and MalformedRequest for what is not understood, TooCostly for
+    what would sort or chain through too much.
+    """
+    asked = parse(
+        scope.types,
+        pairs,
+        services.registry,
+        lenient=is_lenient(request, services),
+        paging=Paging(services.settings.page_size, services.settings.page_size_max),
+    )
+    asked = replace(asked, applied=(*applied, *asked.applied)) if applied else asked
+    queries = await compile_queries(scope, asked, request, services)
+    linker = Linker(scope.url, asked.query, request.grant, services.cursor_key)
+    if asked.counts_only:
+        total = await count(queries, request, services)
+        links = linker.links(Edges(), "", None, None)
+        return _answer(_outcomes(asked.warnings), links, total)
+    return await _page(asked, queries, linker, request, services)
+
+
+async def _page(
+    asked: SearchRequest,
+    queries: Sequence[Query],
+    linker: Linker,
+    request: FhirRequest,
+    services: Services,
+) -> FhirResponse:
+    cursor = linker.current(asked.cursor)
+    reader = Reader(
+        services.store, request.grant, request.session, asked.count, bool(asked.includes)
+    )
+    rows = await reader.read(queries, cursor)
+    total = cursor.total if cursor else None
+    if cursor is None and asked.total != "none":
+        if rows.edges.after is None:
+            total = len(rows.versions)
+        elif asked.total:
+            total = await count(queries, request, services)
+    others = await included(rows.versions, asked.includes, request, services)
+    entries = [
+        *_entries(rows.versions, "match", asked, request, services),
+        *_entries(others.versions, "include", asked, request, services),
+        *_outcomes((*asked.warnings, *others.warnings)),
+    ]
+    return _answer(entries, linker.links(rows.edges, asked.cursor, rows.time, total), total)
+
+
+def is_lenient(request: FhirRequest, services: Services) -> bool:
+    """Whether unknown parameters are ignored visibly: `Prefer: handling=`, else the settings."""
+    header = request.header("prefer")
+    handling = Prefer(header).handling if header else ""
+    return (handling or services.settings.search_handling) == "lenient"
+
+
+async def compile_queries(
+    scope: Scope, asked: SearchRequest, request: FhirRequest, services: Services
+) -> list[Query]:
+    """One query for each type that the caller may search at all."""
+    finder = StoreFinder(services.store, request.grant, request.session)
+    queries = []
+    for type_, conditions in asked.conditions.items():
+        if not request.grant.allows(type_, Action.SEARCH):
+            continue
+        filter_ = await resolve(
+            conditions, context_of(type_, services), finder, compartment=scope.compartment
+        )
+        queries.append(plan(type_, filter_, asked.sort, alone=len(asked.conditions) == 1))
+    return queries
+
+
+async def count(queries: Sequence[Query], request: FhirRequest, services: Services) -> int:
+    """How many matches there are, of all types and pages."""
+    calls = [
+        services.store.count(query.type, query.filter, request.grant, request.session)
+        for query in queries
+    ]
+    if request.session is None:
+        return sum(await asyncio.gather(*calls))
+    return sum([await call for call in calls])  # a session takes one operation at a time
+
+
+def _entries(
+    versions: Iterable[Version],
+    mode: Literal["match", "include"],
+    asked: SearchRequest,
+    request: FhirRequest,
+    services: Services,
+) -> list[bytes]:
+    base = request.base
+    if not asked.summary and not asked.elements:
+        return [
+            bundle.match_entry(f"{base}/{version.type}/{version.id}", version.raw, mode)
+            for version in versions
+        ]
+    if mode == "include":  # _elements is about the matches, unless it names the type
+        elements = ",".join(name for name in asked.elements if "." in name)
+    else:
+        elements = ",".join(asked.elements)
+    trimming = [("_summary", asked.summary), ("_elements", elements)]
+    return [
+        bundle.match_entry(
+            f"{base}/{version.type}/{version.id}",
+            subset_bytes(version.raw, trimming, services.definitions) or version.raw,
+            mode,
+        )
+        for version in versions
+    ]
+
+
+def _outcomes(warnings: Sequence[str]) -> list[bytes]:
+    if not warnings:
+        return []
+    issues = [Issue("warning", "not-supported", text) for text in warnings]
+    return [bundle.match_entry("", outcome_bytes(issues), "outcome")]
+
+
+def _answer(entries: Sequence[bytes], links: Sequence[Link], total: int | None) -> FhirResponse:
+    body = bundle.searchset(entries, links, total, id_=str(uuid4()), updated=time_ns() // 1000)
+    return FhirResponse(200, body)

@@ -1,0 +1,79 @@
+"""What searches need besides pages: ids, keys, and orders that no index has.
+
+All of it under the caller's grant, as of one moment where one is given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from fhir_server.access.grant import NOTHING, Action, Filter, Grant
+from fhir_server.store.database import Document
+from fhir_server.store.indexes import Collections
+from fhir_server.store.pages import Pages, Rows
+from fhir_server.store.permission import both, shown
+from fhir_server.store.transaction import Session
+
+_LOT = 10_000
+
+
+class Selections:
+    """Queries that answer with less than resources."""
+
+    def __init__(self, collections: Collections, pages: Pages) -> None:
+        self._collections = collections
+        self._pages = pages
+
+    async def ids(
+        self, type_: str, filter_: Filter, limit: int, grant: Grant, session: Session | None
+    ) -> list[str]:
+        """The ids of the resources that meet the filter, `limit` at most, in no order."""
+        stages: list[Document] = [{"$limit": limit}, {"$project": {"_id": 1}}]
+        rows = await self.ordered(type_, filter_, stages, grant, session)
+        return [document["_id"] for document in rows.documents]
+
+    async def keys(
+        self,
+        type_: str,
+        filter_: Filter,
+        prefix: str,
+        limit: int,
+        grant: Grant,
+        session: Session | None,
+    ) -> list[str]:
+        """The different keys with this prefix among the resources that meet the filter."""
+        begins = {"k": {"$regex": f"^{re.escape(prefix)}"}}
+        stages: list[Document] = [
+            {"$project": {"_id": 0, "k": 1}},
+            {"$unwind": "$k"},
+            {"$match": begins},
+            {"$group": {"_id": "$k"}},
+            {"$limit": limit},
+        ]
+        rows = await self.ordered(type_, filter_, stages, grant, session)
+        return [document["_id"] for document in rows.documents]
+
+    async def ordered(
+        self,
+        type_: str,
+        filter_: Filter,
+        stages: Sequence[Document],
+        grant: Grant,
+        session: Session | None,
+        at_cluster_time: int | None = None,
+    ) -> Rows:
+        """What the aggregation stages make of the resources that meet the filter."""
+        guard = shown(grant, type_, Action.SEARCH)
+        if guard is NOTHING:
+            return Rows([], at_cluster_time)
+        if session is not None:
+            await self._collections.ensure([type_])
+        command: dict[str, Any] = {
+            "aggregate": type_,
+            "pipeline": [{"$match": both(filter_, guard)}, *stages],
+            "cursor": {"batchSize": _LOT},
+            "allowDiskUse": True,
+        }
+        return await self._pages.snapshot(command, at_cluster_time, session)
