@@ -4,6 +4,9 @@ WORKERS ?= 2
 BIN := .venv/bin
 READY := .venv/ready
 
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade
+
 .PHONY: help demo test check bench soak lock clean
 .DEFAULT_GOAL := help
 
@@ -29,9 +32,9 @@ bench: $(READY) ## measure against the bare driver and print the table
 soak: $(READY) ## run the tests that take minutes (kill -9 under load, large transactions)
 	$(BIN)/python -m pytest -m soak
 
-lock: $(READY) ## write requirements.lock anew from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-emit-find-links --no-header --upgrade -q -o requirements.lock
+lock: $(READY) ## write the locks anew from pyproject.toml (needs uv)
+	$(LOCK) --all-extras -o requirements.lock
+	$(LOCK) -o requirements-server.lock
 
 clean: ## remove what the other targets made
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
