@@ -4,6 +4,6 @@ Nobody here exists: names, numbers and addresses are invented, and identities ca
 demonstration roots of the French national health identifier only.
 """
 
-from fhir_server.demo.bundles import bundles, encode
+from fhir_server.demo.bundles import bundles
 
-__all__ = ["bundles", "encode"]
+__all__ = ["bundles"]

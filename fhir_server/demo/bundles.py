@@ -5,16 +5,12 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-import msgspec
-
 from fhir_server.demo import network
 from fhir_server.demo.population import PEOPLE
 from fhir_server.demo.record import Record
 
 TODAY = date(2026, 11, 2)
 """The day on which the made-up records end; fixed, so that every run gives the same bytes."""
-
-_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 def bundles(today: date = TODAY) -> dict[str, dict[str, Any]]:
@@ -23,11 +19,6 @@ def bundles(today: date = TODAY) -> dict[str, dict[str, Any]]:
     for order, person in enumerate(PEOPLE, 1):
         found[person.id] = _transaction(Record(person, order, today).grow())
     return found
-
-
-def encode(bundle: dict[str, Any]) -> bytes:
-    """The Bundle as JSON, decimals as they were measured (`7.0` stays `7.0`)."""
-    return _encoder.encode(bundle)
 
 
 def _transaction(resources: list[dict[str, Any]]) -> dict[str, Any]:
