@@ -90,6 +90,10 @@ def json_type(value: Any) -> str:
 
 def shown(value: Any) -> str:
     """A value for a message: short, and never the whole of a long one."""
+    if isinstance(value, list | dict):
+        return json_type(value)
+    if isinstance(value, int) and value.bit_length() > 128:
+        return "a number of very many digits"  # which Python itself refuses to write
     text = f'"{value}"' if isinstance(value, str) else str(value)
     text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= 60 else f"{text[:56]}..."

@@ -71,7 +71,9 @@ def repeated(single: Check, companion_name: str) -> Check:
 
     def check(value: Any, owner: dict[str, Any], state: State) -> Faults:
         if type(value) is not list:
-            return state.fault("structure", f"must be an array, as it may repeat: [{shown(value)}]")
+            return state.fault(
+                "structure", f"must be an array, as it may repeat, not {json_type(value)}"
+            )
         if not value:
             return state.fault("structure", "must not be an empty array: leave it out")
         faults: Faults = None

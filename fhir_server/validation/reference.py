@@ -75,7 +75,9 @@ def _wrong_local(literal: str, allowed: frozenset[str], state: State) -> Faults:
         text = f"nothing is contained under the id {shown(literal[1:])} (ref-1): contain it"
         return state.fault("not-found", text)
     type_ = target.get("resourceType")
-    return None if type_ in allowed else _wrong_type(type_, allowed, state)
+    if type(type_) is not str or type_ in allowed:
+        return None  # what is no type at all is a fault of the contained resource
+    return _wrong_type(type_, allowed, state)
 
 
 def _wrong_type(type_: Any, allowed: frozenset[str], state: State) -> Faults:
