@@ -34,7 +34,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         settings.mongodb_uri,
         settings.mongodb_database,
         max_blob_bytes=settings.max_blob_bytes,
-        history_window=settings.history_window,
     ) as store:
         yield Services(
             settings,

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from pymongo import MongoClient
 
-from tests.mongod import mongod
+from fhir_server.store import migrations
+from fhir_server.store.connect import open_store
+from fhir_server.store.resources import Store
+from tests.mongod import mongod as real_mongod
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def mongodb_uri() -> Iterator[str]:
+def mongodb() -> Iterator[str]:
     """The address of a real MongoDB, one for the whole session."""
-    with mongod() as uri:
+    with real_mongod() as uri:
         yield uri
 
 
 @pytest.fixture
-def mongodb_database(mongodb_uri: str) -> Iterator[str]:
+def empty_database(mongodb: str) -> Iterator[str]:
     """The name of a database of this test's own, empty at first and dropped afterwards."""
     name = f"test_{next(_numbers)}"
     yield name
-    with MongoClient[dict[str, Any]](mongodb_uri) as client:
+    with MongoClient[dict[str, Any]](mongodb) as client:
         client.drop_database(name)
+
+
+@pytest.fixture
+def database_name(mongodb: str, empty_database: str) -> str:
+    """The same, migrated."""
+    migrations.migrate(mongodb, empty_database)
+    return empty_database
+
+
+@pytest.fixture
+async def store(mongodb: str, database_name: str) -> AsyncIterator[Store]:
+    """A store on a database of the test's own."""
+    async with open_store(mongodb, database_name) as opened:
+        yield opened

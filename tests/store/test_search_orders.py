@@ -25,11 +25,11 @@ def key(code: str, type_: str, *, descending: bool) -> ComputedKey:
 
 
 @pytest.fixture
-def documents(mongodb_uri: str, mongodb_database: str) -> Iterator[Documents]:
+def documents(mongodb: str, database_name: str) -> Iterator[Documents]:
     """60 documents with many ties and many gaps, and the indexes of the store."""
     chance = random.Random(7)
-    with MongoClient[dict[str, Any]](mongodb_uri) as client:
-        collection = client[mongodb_database]["Observation"]
+    with MongoClient[dict[str, Any]](mongodb) as client:
+        collection = client[database_name]["Observation"]
         collection.create_index([("k", 1), ("u", -1), ("_id", 1)])
         collection.create_index([("k", 1), ("d", -1), ("_id", 1), ("e", 1)])
         collection.insert_many(

@@ -1,0 +1,28 @@
+"""A store on a database that is fit for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fhir_server.store import migrations
+from fhir_server.store.database import Database
+from fhir_server.store.resources import MAX_BLOB_BYTES, Store
+
+
+@asynccontextmanager
+async def open_store(
+    uri: str, name: str, *, max_blob_bytes: int = MAX_BLOB_BYTES
+) -> AsyncIterator[Store]:
+    """The store of a database, closed again at the end.
+
+    Raises Unavailable where the database cannot be reached, is no replica set, is not migrated or
+    is newer than this program.
+    """
+    database = Database(uri, name)
+    try:
+        await database.check()
+        await migrations.check(database)
+        yield Store(database, max_blob_bytes)
+    finally:
+        await database.close()

@@ -1,0 +1,77 @@
+"""Work that is coalesced: while calls are under way, requests gather and go out as the next one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Group(Generic[Item, Result]):
+    """Requests of one kind, sent together by `run`.
+
+    `run` answers a list of items with as many results; an exception among them is raised to the
+    one who asked for it, and to nobody else. `lanes` is how many calls may be under way at once,
+    `most` how many items one call may carry.
+    """
+
+    __slots__ = ("_lanes", "_most", "_run", "_tasks", "_waiting")
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[Item]], Awaitable[Sequence[Result | BaseException]]],
+        *,
+        lanes: int = 1,
+        most: int = 256,
+    ) -> None:
+        self._run = run
+        self._lanes = lanes
+        self._most = most
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def submit(self, item: Item) -> asyncio.Future[Result]:
+        """The result of the item, when the call that carries it has come back."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        self._waiting.append((item, future))
+        if len(self._tasks) < self._lanes:
+            task = loop.create_task(self._work())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return future
+
+    async def _work(self) -> None:
+        while self._waiting:
+            share = min(self._most, -(-len(self._waiting) // self._lanes))
+            batch = self._waiting[: max(share, MINIMUM)]
+            del self._waiting[: len(batch)]
+            # Those who gave up in the meantime (a closed connection) are not carried along.
+            batch = [entry for entry in batch if not entry[1].done()]
+            if not batch:
+                continue
+            try:
+                results = await self._run([item for item, _ in batch])
+            except BaseException as error:
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                for (_, future), result in zip(batch, results, strict=True):
+                    if future.done():
+                        continue
+                    if isinstance(result, BaseException):
+                        future.set_exception(result)
+                    else:
+                        future.set_result(result)
+            # Those who were answered now run first, and their next requests join the next call.
+            await asyncio.sleep(0)
+
+
+MINIMUM = 8
+"""Fewer waiting requests than this are not split among lanes."""

@@ -1,0 +1,255 @@
+"""Pages of search results by keyset, each read as of one moment.
+
+A page tells the cluster time that it was read at; given back with the next query, that page reads
+the same moment, whatever others write meanwhile, as long as MongoDB keeps its history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bson import Timestamp
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import ExecutionTimeout, OperationFailure
+
+from fhir_server.access.grant import NOTHING, Action, Filter, Grant
+from fhir_server.errors import TooCostly
+from fhir_server.store.blobs import Blobs
+from fhir_server.store.database import Database, Document, available
+from fhir_server.store.indexes import Collections
+from fhir_server.store.permission import both, shown
+from fhir_server.store.transaction import Session
+from fhir_server.store.version import SHOWN, Version, parse
+
+Sort = Sequence[tuple[str, int]]
+
+BY_ID: Sort = (("_id", 1),)
+NEVER_NULL = frozenset({"_id", "u", "v", "i"})
+PAST = frozenset({72, 239, 246})
+"""InvalidOptions, SnapshotTooOld, SnapshotUnavailable: the moment asked for cannot be read."""
+
+STREAM_LOT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class PageQuery:
+    """`limit` rows of one type; `filter` and `sort` are over the document's fields.
+
+    `at_cluster_time` is what an earlier page said; `keys` asks for each row's search keys; `hint`
+    names an index; `milliseconds` is how long MongoDB may take.
+    """
+
+    type: str
+    filter: Filter
+    sort: Sort = BY_ID
+    limit: int = 20
+    at_cluster_time: int | None = None
+    hint: str | None = None
+    keys: bool = False
+    milliseconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What was found; `places` has the values of the sort's fields in every row.
+
+    `cluster_time` is the moment that was read, None inside a transaction. `still` is False when the
+    moment asked for is past and the page shows what is there now.
+    """
+
+    versions: list[Version] = field(default_factory=list)
+    places: list[tuple[Any, ...]] = field(default_factory=list)
+    cluster_time: int | None = None
+    still: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The documents of one snapshot command and the moment that it read."""
+
+    documents: list[Document]
+    cluster_time: int | None
+    still: bool = True
+
+
+class Pages:
+    """Queries over many resources."""
+
+    def __init__(self, database: Database, collections: Collections, blobs: Blobs) -> None:
+        self._database = database
+        self._collections = collections
+        self._blobs = blobs
+
+    async def page(self, query: PageQuery, grant: Grant, session: Session | None = None) -> Page:
+        """One page. Raises TooCostly when it takes longer than the query's `milliseconds`."""
+        command = find_command(query, grant)
+        if command is None:
+            return Page(cluster_time=query.at_cluster_time)
+        if session is not None:
+            await self._collections.ensure([query.type])
+        rows = await self.snapshot(command, query.at_cluster_time, session)
+        names = [name for name, _ in query.sort]
+        places = [tuple([row.get(name) for name in names]) for row in rows.documents]
+        versions = [parse(query.type, row) for row in rows.documents]
+        for at, version in enumerate(versions):
+            if version.blob is not None:
+                versions[at] = replace(version, raw=await self._blobs.get(version.blob))
+        return Page(versions, places, rows.cluster_time, rows.still)
+
+    async def count(
+        self,
+        type_: str,
+        filter_: Filter,
+        grant: Grant,
+        session: Session | None = None,
+        at_cluster_time: int | None = None,
+    ) -> int:
+        """How many resources of the type meet the filter, of those that the grant shows."""
+        guard = shown(grant, type_, Action.SEARCH)
+        if guard is NOTHING:
+            return 0
+        if session is not None:
+            await self._collections.ensure([type_])
+        match = both(filter_, guard)
+        pipeline = [{"$match": match or {"k": "*"}}, {"$count": "n"}]
+        command = {"aggregate": type_, "pipeline": pipeline, "cursor": {}}
+        rows = await self.snapshot(command, at_cluster_time, session)
+        return int(rows.documents[0]["n"]) if rows.documents else 0
+
+    async def stream(self, type_: str, filter_: Filter, grant: Grant) -> AsyncIterator[Version]:
+        """All that meet the filter, in the order of their ids, each as it is when its turn comes.
+
+        What was there all the time comes exactly once.
+        """
+        after = ""
+        while True:
+            rest = both(filter_ or {"k": "*"}, {"_id": {"$gt": after}})
+            page = await self.page(PageQuery(type_, rest, BY_ID, STREAM_LOT, keys=True), grant)
+            for version in page.versions:
+                yield version
+            if len(page.versions) < STREAM_LOT:
+                return
+            after = page.versions[-1].id
+
+    async def explain(self, query: PageQuery, grant: Grant) -> Document:
+        """MongoDB's account of the page: index, keys and documents examined, milliseconds."""
+        command = find_command(query, grant)
+        if command is None:
+            return {"index": None, "keys": 0, "documents": 0, "returned": 0, "milliseconds": 0}
+        with available():
+            answer = await self._database.handle.command(
+                {"explain": command, "verbosity": "executionStats"}
+            )
+        stats = answer["executionStats"]
+        return {
+            "indexes": sorted(set(_indexes(stats["executionStages"]))),
+            "stages": list(_stages(stats["executionStages"])),
+            "keys": stats["totalKeysExamined"],
+            "documents": stats["totalDocsExamined"],
+            "returned": stats["nReturned"],
+            "milliseconds": stats["executionTimeMillis"],
+            "filter": command["filter"],
+        }
+
+    async def snapshot(
+        self, command: Document, at_cluster_time: int | None, session: Session | None
+    ) -> Rows:
+        """Run a `find` or `aggregate` at one moment and gather all its rows."""
+        if session is not None:
+            return await self._gather(dict(command), session.mongo)
+        concern: Document = {"level": "snapshot"}
+        if at_cluster_time is not None:
+            concern["atClusterTime"] = Timestamp(
+                at_cluster_time >> 32, at_cluster_time & 0xFFFFFFFF
+            )
+        client = self._database.client
+        for attempt in range(20):
+            async with client.start_session(causal_consistency=False) as mongo:
+                try:
+                    with available():
+                        return await self._gather({**command, "readConcern": concern}, mongo)
+                except ExecutionTimeout as error:
+                    raise too_costly() from error
+                except OperationFailure as error:
+                    if error.code not in PAST:
+                        raise
+            if at_cluster_time is None:
+                # The collection has just been made: the next moment has it.
+                await asyncio.sleep(0.01 * attempt)
+                continue
+            break
+        async with client.start_session(causal_consistency=False) as mongo:
+            with available():
+                rows = await self._gather({**command, "readConcern": {"level": "majority"}}, mongo)
+        return Rows(rows.documents, None, still=at_cluster_time is None)
+
+    async def _gather(self, command: Document, mongo: AsyncClientSession) -> Rows:
+        run = self._database.handle.command
+        cursor = (await run(command, session=mongo))["cursor"]
+        documents: list[Document] = cursor["firstBatch"]
+        moment = cursor.get("atClusterTime")
+        collection = cursor["ns"].partition(".")[2]
+        while cursor["id"]:
+            more = {"getMore": cursor["id"], "collection": collection}
+            cursor = (await run(more, session=mongo))["cursor"]
+            documents += cursor["nextBatch"]
+        return Rows(documents, (moment.time << 32 | moment.inc) if moment else None)
+
+
+def find_command(query: PageQuery, grant: Grant) -> Document | None:
+    """The `find` of a page; None where the grant shows nothing of the type."""
+    guard = shown(grant, query.type, Action.SEARCH)
+    if guard is NOTHING:
+        return None
+    fields: Document = {**SHOWN, **{name: 1 for name, _ in query.sort}}
+    if query.keys:
+        fields |= {"k": 1, "p": 1, "d": 1, "e": 1}
+    command: Document = {
+        "find": query.type,
+        "filter": guarded(query.filter or {"k": "*"}, guard),
+        "sort": dict(query.sort),
+        "limit": query.limit,
+        "batchSize": query.limit + 1,
+        "projection": fields,
+    }
+    if query.hint:
+        command["hint"] = query.hint
+    if query.milliseconds:
+        command["maxTimeMS"] = query.milliseconds
+    return command
+
+
+def guarded(filter_: Filter, guard: Filter) -> Filter:
+    """Both at once, in a shape that leaves MongoDB the plan it has for `filter_` alone.
+
+    The branches of an `$or` at the top are each a scan in order: the guard goes into every one.
+    """
+    if not guard:
+        return filter_
+    if filter_.keys() == {"$or"}:
+        return {"$or": [guarded(branch, guard) for branch in filter_["$or"]]}
+    return {**filter_, "$and": [*filter_.get("$and", ()), guard]}
+
+
+def too_costly() -> TooCostly:
+    """The error for a query that was ended because it took too long."""
+    return TooCostly("This search takes too long; narrow it, for instance by patient or by date")
+
+
+def _indexes(stage: Document) -> list[str]:
+    found = [str(stage["indexName"])] if "indexName" in stage else []
+    for below in (*stage.get("inputStages", ()), stage.get("inputStage")):
+        if below:
+            found += _indexes(below)
+    return found
+
+
+def _stages(stage: Document) -> list[str]:
+    found = [str(stage.get("stage", ""))]
+    for below in (*stage.get("inputStages", ()), stage.get("inputStage")):
+        if below:
+            found += _stages(below)
+    return found

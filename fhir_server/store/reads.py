@@ -1,0 +1,196 @@
+"""Reading single versions. https://hl7.org/fhir/R4/http.html#read"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from fhir_server.access.grant import NOTHING, Action, Filter, Grant
+from fhir_server.errors import Gone, NotFound
+from fhir_server.store.blobs import Blobs
+from fhir_server.store.database import Document, available
+from fhir_server.store.groups import Group
+from fhir_server.store.indexes import Collections
+from fhir_server.store.permission import WRITABLE, both, shown
+from fhir_server.store.transaction import Session
+from fhir_server.store.version import KEPT, SHOWN, Version, history_id, parse
+
+
+class _Wanted(NamedTuple):
+    id: str
+    actions: tuple[Action, ...]
+    grant: Grant
+    filter: Filter
+
+
+class Reads:
+    """Reads by id. Those outside a transaction are coalesced: one query per type at a time."""
+
+    def __init__(self, collections: Collections, blobs: Blobs) -> None:
+        self._collections = collections
+        self._blobs = blobs
+        self._groups: dict[tuple[str, bool], Group[_Wanted, Document | None]] = {}
+
+    async def read(
+        self, type_: str, id_: str, grant: Grant, session: Session | None = None
+    ) -> Version:
+        """The current version. Raises NotFound; Gone where the resource was deleted."""
+        document = await self._document(type_, id_, grant, (Action.READ,), False, session)
+        if document is None:
+            raise not_found(type_, id_)
+        if "x" in document:
+            version = document["v"]
+            raise Gone(
+                f"{type_}/{id_} was deleted; its last version before that is {version - 1}",
+                headers=[("ETag", f'W/"{version}"')],
+            )
+        return await self.whole(parse(type_, document))
+
+    async def current(
+        self, type_: str, id_: str, grant: Grant, session: Session | None = None
+    ) -> Version | None:
+        """The current version with its keys, also a tombstone; None where nothing is shown.
+
+        Shown is what the grant permits to read, to update or to delete.
+        """
+        document = await self._document(type_, id_, grant, WRITABLE, True, session)
+        return None if document is None else await self.whole(parse(type_, document))
+
+    async def read_many(
+        self,
+        references: Sequence[tuple[str, str]],
+        grant: Grant,
+        session: Session | None = None,
+    ) -> dict[tuple[str, str], Version]:
+        """The current versions of (type, id), with their keys; what is not there is left out."""
+        by_type: dict[str, set[str]] = {}
+        for type_, id_ in references:
+            by_type.setdefault(type_, set()).add(id_)
+        found: dict[tuple[str, str], Version] = {}
+        calls = [self._of_type(type_, ids, grant, session) for type_, ids in by_type.items()]
+        if session is None:
+            answers = await asyncio.gather(*calls)
+        else:
+            answers = [await call for call in calls]
+        for answer in answers:
+            for version in answer:
+                found[version.type, version.id] = version
+        return found
+
+    async def vread(
+        self,
+        type_: str,
+        id_: str,
+        version: int,
+        grant: Grant,
+        session: Session | None = None,
+    ) -> Version:
+        """One version. Raises NotFound; Gone where that version is the deletion."""
+        guard = shown(grant, type_, Action.READ, tombstones=True)
+        mongo = session.mongo if session else None
+        if session:
+            await self._collections.ensure([type_])
+        with available():
+            # The current one first: between the two looks a version moves only from here to there.
+            document = await self._collections.current(type_).find_one(
+                both({"_id": id_, "v": version}, guard), KEPT, session=mongo
+            ) or await self._collections.history(type_).find_one(
+                both({"_id": history_id(id_, version)}, guard), {**KEPT, "i": 1}, session=mongo
+            )
+        if document is None:
+            raise NotFound(f"{type_}/{id_} has no version {version}")
+        if "x" in document:
+            raise Gone(f"{type_}/{id_} was deleted by version {version}")
+        return await self.whole(parse(type_, document))
+
+    async def content(self, version: Version) -> AsyncIterator[bytes]:
+        """The bytes of a version in parts."""
+        if version.blob is None or version.raw:
+            yield version.raw
+            return
+        async for part in self._blobs.stream(version.blob):
+            yield part
+
+    async def whole(self, version: Version) -> Version:
+        """The version with its bytes, fetched where they lie in a file."""
+        if version.blob is None or version.raw:
+            return version
+        return replace(version, raw=await self._blobs.get(version.blob))
+
+    async def _document(
+        self,
+        type_: str,
+        id_: str,
+        grant: Grant,
+        actions: tuple[Action, ...],
+        keys: bool,
+        session: Session | None,
+    ) -> Document | None:
+        guard = shown(grant, type_, *actions, tombstones=True)
+        if guard is NOTHING:
+            return None
+        if session is not None:
+            await self._collections.ensure([type_])
+            return await self._collections.current(type_).find_one(
+                both({"_id": id_}, guard), KEPT, session=session.mongo
+            )
+        group = self._groups.get((type_, keys))
+        if group is None:
+            group = Group(_Query(self._collections, type_, keys))
+            self._groups[type_, keys] = group
+        return await group.submit(_Wanted(id_, actions, grant, guard))
+
+    async def _of_type(
+        self, type_: str, ids: set[str], grant: Grant, session: Session | None
+    ) -> list[Version]:
+        guard = shown(grant, type_, Action.READ)
+        if guard is NOTHING:
+            return []
+        if session is not None:
+            await self._collections.ensure([type_])
+        query = both({"_id": {"$in": sorted(ids)}, "x": {"$exists": False}}, guard)
+        with available():
+            cursor = self._collections.current(type_).find(
+                query, KEPT, session=session.mongo if session else None
+            )
+            documents = await cursor.to_list()
+        return [await self.whole(parse(type_, document)) for document in documents]
+
+
+class _Query:
+    """One query for many callers: each gets what its own grant shows, by filter and by decision."""
+
+    def __init__(self, collections: Collections, type_: str, keys: bool) -> None:
+        self._collection = collections.current(type_)
+        self._type = type_
+        self._fields = KEPT if keys else SHOWN
+
+    async def __call__(self, wanted: Sequence[_Wanted]) -> list[Document | None]:
+        free = {one.id for one in wanted if not one.filter}
+        narrow = [one for one in wanted if one.filter]
+        branches: list[Filter] = [both({"_id": one.id}, one.filter) for one in narrow]
+        if free:
+            branches.append({"_id": {"$in": list(free)}})
+        query = branches[0] if len(branches) == 1 else {"$or": branches}
+        fields = KEPT if narrow else self._fields
+        with available():
+            documents = await self._collection.find(query, fields).to_list()
+        found = {document["_id"]: document for document in documents}
+        return [self._shown_to(one, found.get(one.id)) for one in wanted]
+
+    def _shown_to(self, one: _Wanted, document: Document | None) -> Document | None:
+        if document is None or not one.filter:
+            return document
+        # Another caller may have brought this document in: this one's own grant decides.
+        keys = document.get("k") or document.get("g") or []
+        permitted = any(
+            one.grant.decide(self._type, action, keys).permitted for action in one.actions
+        )
+        return document if permitted else None
+
+
+def not_found(type_: str, id_: str) -> NotFound:
+    """The error for what does not exist, or does not for this caller."""
+    return NotFound(f"{type_}/{id_} does not exist")

@@ -1,0 +1,136 @@
+"""A version of a resource, and the MongoDB documents that hold it.
+
+Current document: `{_id: id, v, u, m, w, p, d, e, k, r, raw}`; a large one has `f`, the GridFS file
+with its bytes, in the place of `raw`; a tombstone is `{_id, v, u, m, w, p, x: true, g}` where `g`
+has the keys `k` of the version that was deleted. A document of `{Type}_history` has `_id`
+"id/version", `i` (the id) and not what orders: `d`, `e`, `r`. `w` is the token of the write.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from bson import ObjectId
+
+from fhir_server.errors import Conflict
+from fhir_server.search.keys import Keys
+from fhir_server.store.database import Document
+
+SHOWN: Document = {"v": 1, "u": 1, "m": 1, "x": 1, "raw": 1, "f": 1}
+KEPT: Document = {**SHOWN, "p": 1, "d": 1, "e": 1, "k": 1, "g": 1, "w": 1}
+
+
+class VersionConflict(Conflict):
+    """Another writer replaced the version that this write was meant for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of one resource; `updated` is in microseconds since 1970 UTC.
+
+    `raw` is the whole resource as JSON, stamped; empty in a deletion. `keys` are there where they
+    were asked for (`r` is empty in what was read back); a deletion has those of the version before.
+    `blob` names the GridFS file of bytes that are too many for a document; `token` is that of the
+    write that stored what was read.
+    """
+
+    type: str
+    id: str
+    version: int
+    updated: int
+    raw: bytes
+    method: str
+    keys: Keys | None = None
+    deleted: bool = False
+    blob: ObjectId | None = None
+    token: int = 0
+
+
+def history_id(id_: str, version: int) -> str:
+    """The `_id` of a version in the history; sorts by number within one resource."""
+    return f"{id_}/{version:010d}"
+
+
+def current_document(new: Version, old: Version | None = None) -> Document:
+    """The document of a current version; `old` is the one that a deletion ends."""
+    document: Document = {
+        "_id": new.id,
+        "v": new.version,
+        "u": new.updated,
+        "m": new.method,
+        "w": random.getrandbits(63),
+    }
+    keys = new.keys
+    if new.deleted:
+        keys = keys or (old.keys if old else None)
+        document["x"] = True
+        document["g"] = keys.k if keys else []
+        if keys and keys.p is not None:
+            document["p"] = keys.p
+        return document
+    if keys is None:
+        raise ValueError(f"{new.type}/{new.id} has no keys")
+    if keys.p is not None:
+        document["p"] = keys.p
+    document["d"] = keys.d
+    document["e"] = keys.e
+    document["k"] = keys.k
+    if keys.r:
+        document["r"] = [{"k": k, "lo": lo, "hi": hi} for k, lo, hi in keys.r]
+    if new.blob is not None:
+        document["f"] = new.blob
+    else:
+        document["raw"] = new.raw
+    return document
+
+
+def history_document(old: Version) -> Document:
+    """The document of a version in the history."""
+    document: Document = {
+        "_id": history_id(old.id, old.version),
+        "i": old.id,
+        "v": old.version,
+        "u": old.updated,
+        "m": old.method,
+        "w": old.token,
+    }
+    keys = old.keys
+    if keys is None:
+        raise ValueError(f"{old.type}/{old.id} has no keys")
+    if keys.p is not None:
+        document["p"] = keys.p
+    if old.deleted:
+        document["x"] = True
+        document["g"] = keys.k
+        return document
+    document["k"] = keys.k
+    if old.blob is not None:
+        document["f"] = old.blob
+    else:
+        document["raw"] = old.raw
+    return document
+
+
+def parse(type_: str, document: Document) -> Version:
+    """The version that a current or history document holds; `raw` of a blob is still empty."""
+    get = document.get
+    keys: list[str] | None = get("k") or get("g")
+    return Version(
+        type_,
+        document["_id"] if "i" not in document else document["i"],
+        document["v"],
+        document["u"],
+        get("raw", b""),
+        document["m"],
+        None if keys is None else Keys(get("p"), get("d"), get("e"), keys, []),
+        "x" in document,
+        get("f"),
+        get("w", 0),
+    )
+
+
+def cluster_time(value: Any) -> int:
+    """MongoDB's timestamp as one number, for cursors."""
+    return (int(value.time) << 32) | int(value.inc)
