@@ -1,0 +1,422 @@
+"""Syntax tree -> Python closures, with the static types that are known on the way.
+
+Each part becomes `code(scope) -> items` and tells the types of what it gives: names of shapes
+(`Patient`, `Patient.contact`, `System.String`), or None where they are not known. In strict mode an
+element, type or function that cannot be there is a SemanticFault before anything is evaluated.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from fhir_server.fhir.fhirpath import (
+    boundaries,
+    collection,
+    conversion,
+    fhir_functions,
+    mathematics,
+    strings,
+)
+from fhir_server.fhir.fhirpath.errors import SemanticFault
+from fhir_server.fhir.fhirpath.fhir_functions import reference_type
+from fhir_server.fhir.fhirpath.function import SAME, Function
+from fhir_server.fhir.fhirpath.lambdas import LAMBDAS, with_fault
+from fhir_server.fhir.fhirpath.operators import LOGIC, OPERATORS, negate
+from fhir_server.fhir.fhirpath.parts import Part, Types, View
+from fhir_server.fhir.fhirpath.scope import Code, Items, Scope, integer, single, truth
+from fhir_server.fhir.fhirpath.shapes import Node, TypeInfo, shape, system_name, walk
+from fhir_server.fhir.fhirpath.syntax import (
+    Binary,
+    Call,
+    Expression,
+    Indexer,
+    Literal,
+    Member,
+    Special,
+    TypeTest,
+    Unary,
+    Variable,
+)
+from fhir_server.fhir.fhirpath.typetests import (
+    check,
+    exact_test,
+    info,
+    is_test,
+    static_types,
+    type_name,
+)
+
+FUNCTIONS: dict[str, Function] = {
+    **collection.TABLE,
+    **conversion.TABLE,
+    **strings.TABLE,
+    **mathematics.TABLE,
+    **boundaries.TABLE,
+    **fhir_functions.TABLE,
+}
+_TYPE_FUNCTIONS = ("is", "as", "ofType", "type")
+_STRINGS = frozenset(("System.String",))
+_NUMBERS = frozenset(("System.Integer", "System.Decimal", "System.Quantity"))
+_ORDER = frozenset(("first", "last", "tail", "skip", "take"))
+_FIXED = {
+    "sct": "http://snomed.info/sct",
+    "loinc": "http://loinc.org",
+    "ucum": "http://unitsofmeasure.org",
+}
+_CONTEXTS = ("context", "resource", "rootResource")
+
+
+class Compiler:
+    """Compiles for one root type (None where it is not known).
+
+    `strict` refuses what the types cannot have; `check_order` also refuses `first()` and the like
+    on children(), whose order is not defined.
+    """
+
+    def __init__(self, root: Types, *, strict: bool, check_order: bool = False) -> None:
+        self.root = root
+        self.strict = strict
+        self.check_order = check_order
+
+    def compile(self, tree: Expression, view: View) -> Part:
+        match tree:
+            case Literal():
+                return self._literal(tree)
+            case Special():
+                return self._special(tree, view)
+            case Variable():
+                return self._variable(tree)
+            case Member():
+                return self._member(tree, view)
+            case Call():
+                return self._call(tree, view)
+            case Indexer():
+                return self._indexer(tree, view)
+            case Unary():
+                return self._unary(tree, view)
+            case Binary():
+                return self._binary(tree, view)
+            case TypeTest():
+                return self._type_test(tree.operator, tree.operand, tree, view)
+
+    # --- terms ---
+
+    def _literal(self, tree: Literal) -> Part:
+        value = tree.value
+        if value is None:
+            return Part(lambda scope: [], ())
+        return Part(lambda scope: [value], (f"System.{system_name(value)}",))
+
+    def _special(self, tree: Special, view: View) -> Part:
+        if tree.name == "this":
+            return Part(lambda scope: scope.this, view.this, view.ordered)
+        if tree.name == "index":
+            return Part(lambda scope: [scope.index], ("System.Integer",))
+        return Part(lambda scope: scope.total)
+
+    def _variable(self, tree: Variable) -> Part:
+        name = tree.name
+        if name in _FIXED:
+            return Part(lambda scope: [_FIXED[name]], ("System.String",))
+        if name.startswith("vs-"):
+            return self._fixed(f"http://hl7.org/fhir/ValueSet/{name[3:]}")
+        if name.startswith("ext-"):
+            return self._fixed(f"http://hl7.org/fhir/StructureDefinition/{name[4:]}")
+
+        def variable(scope: Scope) -> Items:
+            run = scope.run
+            if name == "context":
+                return run.context
+            if scope.defined is not None and name in scope.defined:
+                return scope.defined[name]
+            if name in run.variables:
+                value = run.variables[name]
+                return value if isinstance(value, list) else [] if value is None else [value]
+            if name == "resource":
+                return [] if run.resource is None else [run.resource]
+            if name == "rootResource":
+                return [] if run.root is None else [run.root]
+            raise SemanticFault(f"there is no variable %{name}", position=tree.position)
+
+        return Part(variable)
+
+    def _fixed(self, text: str) -> Part:
+        return Part(lambda scope: [text], ("System.String",))
+
+    # --- steps ---
+
+    def _member(self, tree: Member, view: View) -> Part:
+        name = tree.name
+        if tree.source is None:
+            if name[:1].isupper() and shape(name).known:
+                return self._root_type(tree, view)
+            source = Part(lambda scope: scope.this, view.this, view.ordered)
+        else:
+            source = self.compile(tree.source, view)
+        types = self._step_types(source.types, name, tree.position)
+        code = source.code
+
+        def member(scope: Scope) -> Items:
+            out: Items = []
+            for item in code(scope):
+                if type(item) is Node:
+                    walk(item, name, out)
+                elif type(item) is TypeInfo:
+                    out += [getattr(item, name)] if name in ("namespace", "name") else []
+            return out
+
+        return Part(member, types, source.ordered)
+
+    def _root_type(self, tree: Member, view: View) -> Part:
+        name = tree.name
+        if (
+            self.strict
+            and view.this is not None
+            and not any(name in shape(each).ancestors or shape(each).dynamic for each in view.this)
+        ):
+            raise SemanticFault(
+                f"the context is {' or '.join(view.this)}, not {name}", position=tree.position
+            )
+
+        def root_type(scope: Scope) -> Items:
+            return [i for i in scope.this if type(i) is Node and name in i.shape.ancestors]
+
+        types: Types = (name,)
+        if view.this is not None and all(name in shape(each).ancestors for each in view.this):
+            types = view.this
+        return Part(root_type, types, view.ordered)
+
+    def _step_types(self, types: Types, name: str, position: int) -> Types:
+        if types is None:
+            return None
+        found: dict[str, None] = {}
+        known = True
+        for each in types:
+            form = shape(each)
+            if each == "System.TypeInfo" and name in ("namespace", "name"):
+                found["System.String"] = None
+            elif name in form.steps:
+                found.update(dict.fromkeys(step.shape.name for step in form.steps[name]))
+            elif form.primitive and name == "value":
+                return None
+            elif form.abstract and not each.startswith("System."):
+                known = False
+        if found:
+            return tuple(found) if known and not any(shape(n).dynamic for n in found) else None
+        if known and self.strict and types:
+            self._no_element(types, name, position)
+        return None
+
+    def _no_element(self, types: tuple[str, ...], name: str, position: int) -> NoReturn:
+        choices = sorted({step for each in types for step in shape(each).steps})
+        near = get_close_matches(name, choices, 1)
+        near += [c for c in choices if name.startswith(c) and name[len(c) :][:1].isupper()]
+        hint = f"; did you mean '{near[-1]}'?" if near else ""
+        raise SemanticFault(
+            f"{' or '.join(types[:3])} has no element '{name}'{hint}", position=position
+        )
+
+    def _indexer(self, tree: Indexer, view: View) -> Part:
+        source, index = self.compile(tree.source, view), self.compile(tree.index, view)
+        self._order(source, "[]", tree.position)
+
+        def indexer(scope: Scope) -> Items:
+            items = source.code(scope)
+            at = integer(index.code(scope), "[]")
+            return [] if at is None or at < 0 else items[at : at + 1]
+
+        return Part(with_fault(indexer, tree.position), source.types)
+
+    def _order(self, source: Part, name: str, position: int) -> None:
+        if self.check_order and not source.ordered:
+            raise SemanticFault(f"'{name}' on items whose order is not defined", position=position)
+
+    # --- operators ---
+
+    def _unary(self, tree: Unary, view: View) -> Part:
+        operand = self.compile(tree.operand, view)
+        code = operand.code
+
+        def unary(scope: Scope) -> Items:
+            items = negate(code(scope))
+            return items if tree.operator == "-" else negate(items)
+
+        return Part(with_fault(unary, tree.position), operand.types)
+
+    def _binary(self, tree: Binary, view: View) -> Part:
+        sign = tree.operator
+        left, right = self._apart(tree.left, view), self._apart(tree.right, view)
+        one, other = left.code, right.code
+        if sign in LOGIC:
+            return Part(with_fault(_logic(sign, one, other), tree.position), ("System.Boolean",))
+        act = OPERATORS[sign]
+        types: Types = ("System.Boolean",)
+        if sign == "|":
+            known = left.types is not None and right.types is not None
+            types = (*(left.types or ()), *(right.types or ())) if known else None
+        elif sign in ("+", "-", "*", "/", "div", "mod"):
+            types = None
+        elif sign == "&":
+            types = ("System.String",)
+        return Part(with_fault(lambda scope: act(one(scope), other(scope)), tree.position), types)
+
+    def _apart(self, tree: Expression, view: View) -> Part:
+        """An operand or argument; variables that it defines stay inside it."""
+        part = self.compile(tree, view)
+        if not _defines(tree):
+            return part
+        code = part.code
+        return Part(lambda scope: code(scope.inner(scope.this)), part.types, part.ordered)
+
+    def _type_test(
+        self, operator: str, operand: Expression, at: TypeTest | Call, view: View
+    ) -> Part:
+        if isinstance(at, TypeTest):
+            name = at.type
+        else:
+            self._arity(at, 1, 1)
+            name = type_name(at.arguments[0])
+        check(name)
+        source = self.compile(operand, view)
+        code = source.code
+        if operator == "is":
+            return self._is(operand, source, is_test(name, self.strict), at.position)
+        test = exact_test(name, self.strict)
+        if operator == "as" and self.strict:
+
+            def as_(scope: Scope) -> Items:
+                items = code(scope)
+                single(items, "'as'")
+                return [item for item in items if test(item)]
+
+            return Part(with_fault(as_, at.position), static_types(name), source.ordered)
+        return Part(
+            lambda scope: [item for item in code(scope) if test(item)],
+            static_types(name),
+            source.ordered,
+        )
+
+    def _is(self, operand: Expression, source: Part, test: Any, position: int) -> Part:
+        code = source.code
+        if isinstance(operand, Call) and operand.name == "resolve" and not operand.arguments:
+            # The reference itself mostly tells the type, and then nothing need be resolved.
+            holder = self._this_or(operand.source, source)
+
+            def is_reference(scope: Scope) -> Items:
+                items = holder(scope) if holder else scope.this
+                if len(items) == 1:
+                    told = reference_type(items[0])
+                    if told is not None:
+                        return [test(Node(told, None, None, None))]
+                return _is(code(scope), test)
+
+            return Part(with_fault(is_reference, position), ("System.Boolean",))
+        return Part(with_fault(lambda scope: _is(code(scope), test), position), ("System.Boolean",))
+
+    def _this_or(self, source: Expression | None, resolved: Part) -> Code | None:
+        if source is None:
+            return None
+        return Compiler(self.root, strict=False).compile(source, View()).code
+
+    # --- functions ---
+
+    def _call(self, tree: Call, view: View) -> Part:
+        name = tree.name
+        if name in ("is", "as", "ofType"):
+            operand = tree.source or Special("this", tree.position)
+            return self._type_test(name, operand, tree, view)
+        source = (
+            Part(lambda scope: scope.this, view.this, view.ordered)
+            if tree.source is None
+            else self.compile(tree.source, view)
+        )
+        if name in LAMBDAS:
+            low, high, build = LAMBDAS[name]
+            self._arity(tree, low, high)
+            return build(self, source, tree, view)
+        if name == "type":
+            self._arity(tree, 0, 0)
+            code = source.code
+            return Part(lambda scope: [info(item) for item in code(scope)], ("System.TypeInfo",))
+        function = FUNCTIONS.get(name)
+        if function is None:
+            known = [*FUNCTIONS, *LAMBDAS, *_TYPE_FUNCTIONS]
+            near = get_close_matches(name, known, 1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            raise SemanticFault(f"there is no function '{name}'{hint}", position=tree.position)
+        self._arity(tree, function.low, function.high)
+        self._input(function, source, tree)
+        if name in _ORDER:
+            self._order(source, name, tree.position)
+        return self._plain_call(function, source, tree, view)
+
+    def _plain_call(self, function: Function, source: Part, tree: Call, view: View) -> Part:
+        arguments = [self._apart(argument, view) for argument in tree.arguments]
+        call, code = function.call, source.code
+        if not arguments:
+            run: Code = lambda scope: call(scope, code(scope))  # noqa: E731
+        elif len(arguments) == 1:
+            first = arguments[0].code
+            run = lambda scope: call(scope, code(scope), first(scope))  # noqa: E731
+        else:
+            codes = [argument.code for argument in arguments]
+            run = lambda scope: call(scope, code(scope), *[c(scope) for c in codes])  # noqa: E731
+        types = source.types if function.returns is SAME else function.returns
+        if tree.name in ("union", "combine") and source.types is not None:
+            more = arguments[0].types
+            types = None if more is None else (*source.types, *more)
+        ordered = source.ordered and tree.name not in ("children", "descendants")
+        return Part(with_fault(run, tree.position), types, ordered)
+
+    def _arity(self, tree: Call, low: int, high: int) -> None:
+        count = len(tree.arguments)
+        if not low <= count <= high:
+            wanted = str(low) if low == high else f"{low} to {high}"
+            raise SemanticFault(
+                f"{tree.name}() takes {wanted} arguments, not {count}", position=tree.position
+            )
+
+    def _input(self, function: Function, source: Part, tree: Call) -> None:
+        """Refuses a function of strings or numbers on what can never be one."""
+        if not self.strict or not source.types or not function.takes:
+            return
+        for each in source.types:
+            form = shape(each)
+            if form.primitive or (not form.known and not each.startswith("System.")):
+                return
+            if each in (_STRINGS if function.takes == "string" else _NUMBERS) or form.quantity:
+                return
+        raise SemanticFault(
+            f"{tree.name}() needs a {function.takes}, not {' or '.join(source.types[:3])}",
+            position=tree.position,
+        )
+
+
+def _is(items: Items, test: Any) -> Items:
+    single(items, "'is'")
+    return [test(items[0])] if items else []
+
+
+def _logic(sign: str, one: Code, other: Code) -> Code:
+    """Left first; the right side is not evaluated where the left decides."""
+    act = LOGIC[sign]
+    decided = {"and": False, "or": True, "implies": False}.get(sign)
+
+    def logic(scope: Scope) -> Items:
+        left = truth(one(scope))
+        if left is decided and left is not None:
+            return [sign != "and"]
+        answer = act(left, truth(other(scope)))
+        return [] if answer is None else [answer]
+
+    return logic
+
+
+def _defines(tree: Any) -> bool:
+    """Whether `defineVariable` stands in the chain of the expression (not in its arguments)."""
+    while isinstance(tree, Call | Member | Indexer):
+        if isinstance(tree, Call) and tree.name == "defineVariable":
+            return True
+        tree = tree.source
+    return False
