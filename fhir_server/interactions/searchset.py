@@ -56,7 +56,7 @@ async def search(
         pairs,
         services.registry,
         lenient=is_lenient(request, services),
-        paging=Paging(services.settings.page_size, services.settings.page_size_max),
+        paging=paging_of(services),
     )
     asked = replace(asked, applied=(*applied, *asked.applied)) if applied else asked
     queries = await compile_queries(scope, asked, request, services)
@@ -64,7 +64,7 @@ async def search(
     if asked.counts_only:
         total = await count(queries, request, services)
         links = linker.links(Edges(), "", None, None)
-        return _answer(_outcomes(asked.warnings), links, total)
+        return _answer(outcome_entries(asked.warnings), links, total)
     return await _page(asked, queries, linker, request, services)
 
 
@@ -90,9 +90,14 @@ async def _page(
     entries = [
         *_entries(rows.versions, "match", asked, request, services),
         *_entries(others.versions, "include", asked, request, services),
-        *_outcomes((*asked.warnings, *others.warnings)),
+        *outcome_entries((*asked.warnings, *others.warnings)),
     ]
     return _answer(entries, linker.links(rows.edges, asked.cursor, rows.time, total), total)
+
+
+def paging_of(services: Services) -> Paging:
+    """How long pages are, as the settings say."""
+    return Paging(services.settings.page_size, services.settings.page_size_max)
 
 
 def is_lenient(request: FhirRequest, services: Services) -> bool:
@@ -157,7 +162,8 @@ def _entries(
     ]
 
 
-def _outcomes(warnings: Sequence[str]) -> list[bytes]:
+def outcome_entries(warnings: Sequence[str]) -> list[bytes]:
+    """One entry that tells the warnings; none where there are none."""
     if not warnings:
         return []
     issues = [Issue("warning", "not-supported", text) for text in warnings]
