@@ -12,8 +12,9 @@ from fhir_server.search.expression import Path, Step
 class Leaf(NamedTuple):
     """An end of a path: the FHIR type there and whether there may be several.
 
-    A backbone is named by its path (`Observation.component`). `targets` are the resource types that a Reference there may lead to, () for any; `binding` the
-    value set that a code there must come from.
+    A backbone is named by its path (`Observation.component`). `targets` are the resource types
+    that a Reference there may lead to, () for any; `binding` the value set that a code there must
+    come from.
     """
 
     type: str

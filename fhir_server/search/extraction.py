@@ -66,6 +66,12 @@ class Walk:
             _walk(self._root_tree, resource, resource, found)
         return found
 
+    def one(self, value: dict[str, Any], resource: dict[str, Any]) -> list[Node] | None:
+        """The values of slot 0."""
+        if not self._root_tree and self._tree.keys().isdisjoint(value):
+            return None
+        return self.find(value, resource)[0]
+
     def _add(self, tree: dict[str, list[_Edge]], type_: str, path: Path, slot: int) -> None:
         name, after = path[0], 1
         while after < len(path) and path[after].kind not in ("name", "root"):
@@ -93,9 +99,11 @@ def _walk(
     resource: dict[str, Any],
     found: list[list[Node] | None],
 ) -> None:
-    for name, child in value.items():
+    # The smaller of the two is gone through: a composite's part looks for one or two names only.
+    for name in tree if len(tree) < len(value) else value:
         edges = tree.get(name)
-        if edges is None:
+        child = value.get(name)
+        if edges is None or child is None:
             continue
         items = child if type(child) is list else (child,)
         for edge in edges:

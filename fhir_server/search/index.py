@@ -34,7 +34,7 @@ class _Plan:
         self.odd = [
             (parameter, fhirpath.compile(" | ".join(parameter.terms)))
             for parameter in indexed
-            if parameter.paths is None
+            if parameter.paths is None and hasattr(fhirpath, "compile")
         ]
         slots = {slot: parameter.paths or () for slot, parameter in enumerate(self.plain)}
         self.walk = Walk(definitions, type_, type_, slots)

@@ -56,7 +56,7 @@ class Composite:
         values: dict[int, Sequence[Node]] = {}
         for at in reversed(range(len(parameter.components))):
             walk = parameter.components[at].walks[node.type]
-            found = walk.find(node.value, out.resource)[0]
+            found = walk.one(node.value, out.resource)
             if not found:
                 return
             values[at] = found

@@ -58,11 +58,9 @@ class Reference:
             )
         if modifier and modifier not in context.registry.definitions.resource_types:
             raise unsupported(code, "reference", modifier, ("identifier", "below", "[type]"))
-        wanted = [
-            target
-            for value in values
-            for target in self._wanted(parameter, modifier, value, context)
-        ]
+        wanted: list[str] = []
+        for value in values:
+            wanted += self._wanted(parameter, modifier, value, context)
         if parameter.patient and all(_is_patient(target) for target in wanted):
             ids = list(dict.fromkeys(target[len("Patient/") :] for target in wanted))
             return {"p": ids[0]} if len(ids) == 1 else {"p": {"$in": ids}}
@@ -117,9 +115,8 @@ def _targets(parameter: Parameter, type_: str, value: Any, base_url: str | None)
         if "|" in value or "#" in value:
             yield shortened(value.partition("#")[0])
             yield shortened(value.partition("#")[0].partition("|")[0])
-    elif type_ == "Resource":
-        if value.get("resourceType") in parameter.targets and "id" in value:
-            yield f"{value['resourceType']}/{value['id']}"
+    elif value.get("resourceType") in parameter.targets and "id" in value:
+        yield f"{value['resourceType']}/{value['id']}"
 
 
 def _identifier(parameter: Parameter, identifier: dict[str, Any]) -> Iterator[str]:
