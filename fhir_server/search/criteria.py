@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/search.html#prefix and the sections around it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from fhir_server.errors import MalformedRequest, UnsupportedParameter
@@ -14,6 +15,8 @@ from fhir_server.search.registry import Parameter, Registry
 from fhir_server.search.values import parts
 
 _MAX_DEPTH = 16
+_MAX_WAYS = 500
+"""How many types a chain may lead through in all when it names none."""
 
 
 class UnknownParameter(UnsupportedParameter):
@@ -38,91 +41,86 @@ def parse_condition(type_: str, name: str, raw: str, registry: Registry) -> Cond
     UnsupportedParameter for a chain or reverse chain that cannot be followed.
     """
     values = split_values(raw)
-    return _parse(type_, name, values, registry, name, 0) if values else None
+    return _Parser(registry, name[:80], values).parse(type_, name, 0) if values else None
 
 
-def _parse(
-    type_: str, name: str, values: tuple[str, ...], registry: Registry, whole: str, depth: int
-) -> Condition:
-    if depth > _MAX_DEPTH:
-        raise UnsupportedParameter(
-            f"{whole[:80]}... goes through more than {_MAX_DEPTH} references",
-            expression=_place(whole),
-        )
-    if name.startswith("_has:"):
-        return _has(name, values, registry, whole, depth)
-    head, dot, rest = name.partition(".")
-    code, colon, modifier = head.partition(":")
-    parameter = registry.find(type_, code)
-    if parameter is None:
-        raise unknown(type_, code, registry, whole)
-    if not dot:
-        if colon and not modifier:
-            raise UnsupportedParameter(f"{whole}: no modifier after ':'", expression=_place(whole))
-        return Plain(parameter, modifier, values)
-    if parameter.type != "reference":
-        raise UnsupportedParameter(
-            f"{whole}: {type_}.{code} is of type {parameter.type}; only references can be chained",
-            expression=_place(whole),
-        )
-    return _chain(parameter, modifier, rest, values, registry, whole, depth)
+@dataclass(slots=True)
+class _Parser:
+    """One name while it is followed; `whole` is what errors call it, `ways` counts its branches."""
 
+    registry: Registry
+    whole: str
+    values: tuple[str, ...]
+    ways: int = 0
 
-def _chain(
-    reference: Parameter,
-    target: str,
-    rest: str,
-    values: tuple[str, ...],
-    registry: Registry,
-    whole: str,
-    depth: int,
-) -> Chain:
-    possible = reference.targets or registry.definitions.resource_types
-    if target and target not in possible:
-        raise UnsupportedParameter(
-            f"{whole}: {reference.code} does not point at {target}; "
-            f"it points at {_listed(possible)}",
-            expression=_place(whole),
-        )
-    found: list[tuple[str, Condition]] = []
-    refusal: UnsupportedParameter | None = None
-    for type_ in (target,) if target else possible:
+    def parse(self, type_: str, name: str, depth: int) -> Condition:
+        self.ways += 1
+        if depth > _MAX_DEPTH or self.ways > _MAX_WAYS:
+            raise self._refusal(
+                f"goes through more than {_MAX_DEPTH} references"
+                if depth > _MAX_DEPTH
+                else "leads too many ways; name the types, as in subject:Patient.name"
+            )
+        if name.startswith("_has:"):
+            return self._has(name, depth)
+        head, dot, rest = name.partition(".")
+        code, colon, modifier = head.partition(":")
+        parameter = self.registry.find(type_, code)
+        if parameter is None:
+            raise unknown(type_, code, self.registry, self.whole)
+        if not dot:
+            if colon and not modifier:
+                raise self._refusal("no modifier after ':'")
+            return Plain(parameter, modifier, self.values)
+        if parameter.type != "reference":
+            raise self._refusal(
+                f"{type_}.{code} is of type {parameter.type}; only references can be chained"
+            )
+        return self._chain(parameter, modifier, rest, depth)
+
+    def _chain(self, reference: Parameter, target: str, rest: str, depth: int) -> Chain:
+        possible = reference.targets or self.registry.definitions.resource_types
+        if target and target not in possible:
+            raise self._refusal(
+                f"{reference.code} does not point at {target[:80]}; "
+                f"it points at {_listed(possible)}"
+            )
+        found: list[tuple[str, Condition]] = []
+        refusal: UnsupportedParameter | None = None
+        for type_ in (target,) if target else possible:
+            try:
+                found.append((type_, self.parse(type_, rest, depth + 1)))
+            except UnsupportedParameter as error:
+                if self.ways > _MAX_WAYS:
+                    raise
+                refusal = refusal or error
+        if not found:
+            # never an UnknownParameter: a chain that is not understood must not match everything
+            raise UnsupportedParameter(str(refusal), expression=_place(self.whole)) from refusal
+        return Chain(reference, tuple(found))
+
+    def _has(self, name: str, depth: int) -> Has:
         try:
-            found.append((type_, _parse(type_, rest, values, registry, whole, depth + 1)))
-        except UnsupportedParameter as error:
-            refusal = refusal or error
-    if not found:
-        # never an UnknownParameter: a chain that is not understood must not match everything
-        raise UnsupportedParameter(str(refusal), expression=_place(whole)) from refusal
-    return Chain(reference, tuple(found))
+            _, type_, code, rest = name.split(":", 3)
+        except ValueError:
+            raise self._refusal("a reverse chain reads _has:Type:reference:parameter") from None
+        types = self.registry.definitions.resource_types
+        if type_ not in types:
+            raise self._refusal(f"'{type_[:80]}' is no resource type{nearest(type_, types)}")
+        reference = self.registry.find(type_, code)
+        if reference is None or reference.type != "reference":
+            known = [one.code for one in self.registry.all(type_) if one.type == "reference"]
+            raise self._refusal(
+                f"'{code[:80]}' is no reference parameter of {type_}{nearest(code, known)}"
+            )
+        try:
+            condition = self.parse(type_, rest, depth + 1)
+        except UnknownParameter as error:
+            raise UnsupportedParameter(str(error), expression=_place(self.whole)) from error
+        return Has(type_, reference, condition)
 
-
-def _has(name: str, values: tuple[str, ...], registry: Registry, whole: str, depth: int) -> Has:
-    try:
-        _, type_, code, rest = name.split(":", 3)
-    except ValueError:
-        raise UnsupportedParameter(
-            f"{whole}: a reverse chain reads _has:Type:reference:parameter",
-            expression=_place(whole),
-        ) from None
-    types = registry.definitions.resource_types
-    if type_ not in types:
-        raise UnsupportedParameter(
-            f"{whole}: '{type_[:80]}' is no resource type{nearest(type_, types)}",
-            expression=_place(whole),
-        )
-    reference = registry.find(type_, code)
-    if reference is None or reference.type != "reference":
-        codes = [known.code for known in registry.all(type_) if known.type == "reference"]
-        raise UnsupportedParameter(
-            f"{whole}: '{code[:80]}' is no reference parameter of {type_}{nearest(code, codes)}",
-            expression=_place(whole),
-        )
-    try:
-        condition = _parse(type_, rest, values, registry, whole, depth + 1)
-    except UnknownParameter as error:
-        raise UnsupportedParameter(str(error), expression=_place(whole)) from error
-    return Has(type_, reference, condition)
+    def _refusal(self, text: str) -> UnsupportedParameter:
+        return UnsupportedParameter(f"{self.whole}: {text}", expression=_place(self.whole))
 
 
 def unknown(type_: str, code: str, registry: Registry, whole: str = "") -> UnknownParameter:
