@@ -45,13 +45,19 @@ def properties(definitions: Definitions, type_: str, name: str) -> list[Property
     return found
 
 
-def leaves(definitions: Definitions, type_: str, paths: Iterable[Path]) -> tuple[Leaf, ...]:
-    """All ends of the paths from a resource type, each once."""
+def leaves(
+    definitions: Definitions, type_: str, paths: Iterable[Path], resource_type: str = ""
+) -> tuple[Leaf, ...]:
+    """All ends of the paths from a type or backbone (of `resource_type`), each once."""
     found: dict[Leaf, None] = {}
     for path in paths:
         ends = [Leaf(type_)]
         for step in path:
-            ends = [end for one in ends for end in _after(definitions, type_, one, step)]
+            ends = [
+                end
+                for one in ends
+                for end in _after(definitions, resource_type or type_, one, step)
+            ]
         found.update(dict.fromkeys(ends))
     if not _exclusive(paths):
         return tuple(dict.fromkeys(leaf._replace(many=True) for leaf in found))

@@ -34,7 +34,7 @@ class _Plan:
         self.odd = [
             (parameter, fhirpath.compile(" | ".join(parameter.terms)))
             for parameter in indexed
-            if parameter.paths is None and hasattr(fhirpath, "compile")
+            if parameter.paths is None
         ]
         slots = {slot: parameter.paths or () for slot, parameter in enumerate(self.plain)}
         self.walk = Walk(definitions, type_, type_, slots)
@@ -77,7 +77,7 @@ class Indexer:
             if nodes is not None:
                 _index(parameter, nodes, out)
         for parameter, compiled in plan.odd:
-            nodes = [Node(one.type, one.value) for one in compiled.nodes(resource, type_)]
+            nodes = [Node(name, value) for name, value, _ in compiled.nodes(resource)]
             if nodes:
                 _index(parameter, nodes, out)
         id_ = resource.get("id")

@@ -186,18 +186,30 @@ class Registry:
     def _components(
         self, definition: SearchParameter, type_: str, contexts: Iterable[Leaf]
     ) -> tuple[Component, ...]:
+        named = [
+            parameter
+            for part in definition.components
+            if (parameter := self.by_url(part.definition, type_)) is not None
+        ]
+        if len(named) < len(definition.components):
+            return ()
         found = []
-        for part in definition.components:
-            parameter = self.by_url(part.definition, type_)
-            if parameter is None:
-                continue
+        for part, parameter in zip(definition.components, named, strict=True):
             sides = tuple(terms(part.expression))
             paths = [path for side in sides if (path := parse_relative(side)) is not None]
+            ends = {
+                leaf.type
+                for context in contexts
+                for leaf in leaves(self.definitions, context.type, paths, type_)
+            }
+            # R4 names the two parts of DocumentReference's `relationship` the wrong way round:
+            # the values decide.
+            fitting = (one for one in (parameter, *named) if not one.types.isdisjoint(ends))
             walks = {
                 context.type: Walk(self.definitions, context.type, type_, {0: paths})
                 for context in contexts
             }
-            found.append(Component(parameter, sides, walks))
+            found.append(Component(next(fitting, parameter), sides, walks))
         return tuple(found)
 
     def _systems(self, ends: Iterable[Leaf]) -> dict[str, str]:
