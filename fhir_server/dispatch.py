@@ -21,7 +21,7 @@ from fhir_server.errors import (
 )
 from fhir_server.exchange import FhirRequest, FhirResponse, Target
 from fhir_server.fhir.definitions import Definitions
-from fhir_server.fhir.primitives import is_id
+from fhir_server.fhir.primitives import TEXT
 from fhir_server.interactions.bundle import submit
 from fhir_server.interactions.capabilities import capabilities
 from fhir_server.interactions.conditional_delete import conditional_delete
@@ -167,7 +167,7 @@ def _shape(path: str, definitions: Definitions) -> tuple[str, Target]:
         case [word] if word.startswith("$"):
             return "{type}", Target(type_, operation=word[1:])
     id_ = rest[0]
-    if not is_id(id_):
+    if not TEXT["id"](id_):
         raise MalformedRequest(
             f"'{id_[:80]}' is no id: 1 to 64 letters, digits, '-' and '.' make one"
         )
