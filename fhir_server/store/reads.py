@@ -63,13 +63,20 @@ class Reads:
         references: Sequence[tuple[str, str]],
         grant: Grant,
         session: Session | None = None,
+        *,
+        tombstones: bool = False,
     ) -> dict[tuple[str, str], Version]:
-        """The current versions of (type, id), with their keys; what is not there is left out."""
+        """The current versions of (type, id), with their keys; what is not there is left out.
+
+        With `tombstones` as by `current`: also what was deleted, and shown is what may be written.
+        """
         by_type: dict[str, set[str]] = {}
         for type_, id_ in references:
             by_type.setdefault(type_, set()).add(id_)
         found: dict[tuple[str, str], Version] = {}
-        calls = [self._of_type(type_, ids, grant, session) for type_, ids in by_type.items()]
+        calls = [
+            self._of_type(type_, ids, grant, session, tombstones) for type_, ids in by_type.items()
+        ]
         if session is None:
             answers = await asyncio.gather(*calls)
         else:
@@ -143,14 +150,23 @@ class Reads:
         return await group.submit(_Wanted(id_, actions, grant, guard))
 
     async def _of_type(
-        self, type_: str, ids: set[str], grant: Grant, session: Session | None
+        self,
+        type_: str,
+        ids: set[str],
+        grant: Grant,
+        session: Session | None,
+        tombstones: bool,
     ) -> list[Version]:
-        guard = shown(grant, type_, Action.READ)
+        actions = WRITABLE if tombstones else (Action.READ,)
+        guard = shown(grant, type_, *actions, tombstones=tombstones)
         if guard is NOTHING:
             return []
         if session is not None:
             await self._collections.ensure([type_])
-        query = both({"_id": {"$in": sorted(ids)}, "x": {"$exists": False}}, guard)
+        wanted: Filter = {"_id": {"$in": sorted(ids)}}
+        if not tombstones:
+            wanted["x"] = {"$exists": False}
+        query = both(wanted, guard)
         with available():
             cursor = self._collections.current(type_).find(
                 query, KEPT, session=session.mongo if session else None

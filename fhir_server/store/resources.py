@@ -83,9 +83,14 @@ class Store:
         references: Sequence[tuple[str, str]],
         grant: Grant,
         session: Session | None = None,
+        *,
+        tombstones: bool = False,
     ) -> dict[tuple[str, str], Version]:
-        """The current versions of (type, id), with their keys; what is not there is left out."""
-        return await self._reads.read_many(references, grant, session)
+        """The current versions of (type, id), with their keys; what is not there is left out.
+
+        With `tombstones` as by `current`: also what was deleted.
+        """
+        return await self._reads.read_many(references, grant, session, tombstones=tombstones)
 
     async def vread(
         self,
