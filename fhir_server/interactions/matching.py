@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fhir_server.access.grant import Grant
+from fhir_server.access.grant import Filter, Grant
 from fhir_server.errors import MalformedRequest
 from fhir_server.exchange import Pairs
 from fhir_server.interactions.finder import StoreFinder, context_of
@@ -32,12 +32,7 @@ async def matches(
     for what is not understood, and MalformedRequest where no criterion is left: it would match
     everything.
     """
-    search = parse((type_,), pairs, services.registry)
-    conditions = search.conditions[type_]
-    if not conditions:
-        raise MalformedRequest("No criteria: this would match every resource of the type")
-    finder = StoreFinder(services.store, grant, session)
-    filter_ = await resolve(conditions, context_of(type_, services), finder)
+    filter_ = await criteria_filter(type_, pairs, grant, services, session)
     query = Query(type_, filter_, NEWEST)
     found: list[Version] = []
     while True:
@@ -50,3 +45,15 @@ async def matches(
         found += lot.versions
         if limit is not None or len(lot.versions) < wanted:
             return found
+
+
+async def criteria_filter(
+    type_: str, pairs: Pairs, grant: Grant, services: Services, session: Session | None
+) -> Filter:
+    """The MongoDB filter of criteria; raises as `matches` does."""
+    search = parse((type_,), pairs, services.registry)
+    conditions = search.conditions[type_]
+    if not conditions:
+        raise MalformedRequest("No criteria: this would match every resource of the type")
+    finder = StoreFinder(services.store, grant, session)
+    return await resolve(conditions, context_of(type_, services), finder)
