@@ -1,0 +1,85 @@
+"""The resource in a request's body. https://hl7.org/fhir/R4/http.html#mime-type"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fhir_server.errors import MalformedContent, UnsupportedMediaType
+from fhir_server.exchange import FhirRequest
+from fhir_server.fhir import codec
+from fhir_server.fhir.codec import Resource
+from fhir_server.fhir.xml import from_xml
+from fhir_server.interactions.binary import from_raw
+from fhir_server.services import Services
+
+JSON = frozenset(("application/fhir+json", "application/json", "text/json"))
+XML = frozenset(("application/fhir+xml", "application/xml", "text/xml"))
+FHIR_VERSIONS = ("4.0", "4.0.1")
+
+
+class Content(NamedTuple):
+    """A resource decoded, and its minified JSON."""
+
+    resource: Resource
+    raw: bytes
+
+
+def read_content(request: FhirRequest, services: Services) -> Content:
+    """The resource in the body, from JSON or XML; any other type than these makes a Binary.
+
+    Raises UnsupportedMediaType, MalformedContent and TooLarge.
+    """
+    if request.resource is not None:
+        return Content(request.resource, request.body)
+    media = media_type(request)
+    if not request.body and request.target.type != "Binary":
+        raise MalformedContent("The body is empty; the resource itself is expected")
+    settings = services.settings
+    if media in JSON:
+        return Content(
+            *codec.parse(
+                request.body, max_bytes=settings.max_body_bytes, max_depth=settings.max_depth
+            )
+        )
+    if media in XML:
+        resource = from_xml(
+            request.body, max_bytes=settings.max_body_bytes, max_depth=settings.max_depth
+        )
+        return Content(resource, codec.encode(resource))
+    if request.target.type == "Binary" and media:
+        raw = from_raw(
+            request.header("content-type"), request.body, request.header("x-security-context")
+        )
+        return Content(codec.decode(raw, max_bytes=len(raw)), raw)
+    raise unread(media)
+
+
+def unread(media: str) -> UnsupportedMediaType:
+    """The refusal of a body that is neither FHIR JSON nor FHIR XML."""
+    return UnsupportedMediaType(
+        f"Content-Type '{media[:80]}' is not read here; "
+        "send application/fhir+json or application/fhir+xml"
+    )
+
+
+def media_type(request: FhirRequest) -> str:
+    """The media type of the body in lower case, empty where none was sent.
+
+    Raises UnsupportedMediaType for another charset than UTF-8 and another FHIR version than R4.
+    """
+    header = request.header("content-type")
+    if ";" not in header:
+        return header.strip().lower()
+    media, *parameters = header.split(";")
+    media = media.strip().lower()
+    if media in JSON or media in XML or media == "application/json-patch+json":
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            name, value = name.strip().lower(), value.strip().strip('"')
+            if name == "charset" and value.lower() not in ("utf-8", "utf8"):
+                raise UnsupportedMediaType(f"charset={value[:40]} is not read; FHIR is UTF-8")
+            if name == "fhirversion" and value not in FHIR_VERSIONS:
+                raise UnsupportedMediaType(
+                    f"fhirVersion={value[:40]} is not read; this server speaks 4.0 (R4)"
+                )
+    return media

@@ -1,0 +1,115 @@
+"""The one way from content to a version that can be stored.
+
+https://hl7.org/fhir/R4/http.html#create, https://hl7.org/fhir/R4/http.html#update
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fhir_server.errors import (
+    Issue,
+    MalformedContent,
+    MalformedRequest,
+    TooLarge,
+    Unprocessable,
+)
+from fhir_server.exchange import FhirRequest
+from fhir_server.fhir import codec
+from fhir_server.fhir.codec import Resource
+from fhir_server.interactions.content import Content, read_content
+from fhir_server.search.keys import Keys
+from fhir_server.services import Services
+from fhir_server.store.version import Version
+
+
+class Draft(NamedTuple):
+    """Checked content under its id, with its search keys; it still lacks version and instant."""
+
+    type: str
+    id: str
+    resource: Resource
+    raw: bytes
+    keys: Keys
+
+    def version(self, number: int, updated: int, method: str) -> Version:
+        """The version to store; `updated` is in microseconds since 1970 UTC."""
+        raw = codec.stamp(self.raw, self.type, self.id, number, updated)
+        return Version(self.type, self.id, number, updated, raw, method, self.keys)
+
+
+def checked_type(content: Content, type_: str) -> str:
+    """The resource's type; MalformedContent or MalformedRequest unless it is `type_`."""
+    found = content.resource.get("resourceType")
+    if not isinstance(found, str) or not found:
+        raise MalformedContent(
+            f"The body has no resourceType; '{type_}' is expected", expression="resourceType"
+        )
+    if found != type_:
+        raise MalformedRequest(
+            f"The body is a {found[:80]} but the URL says {type_}", expression="resourceType"
+        )
+    return found
+
+
+def check(content: Content, services: Services) -> None:
+    """Raise Unprocessable with every fault of the content's structure."""
+    if len(content.raw) > services.settings.max_blob_bytes:
+        raise TooLarge(
+            f"The resource has {len(content.raw)} bytes; "
+            f"at most {services.settings.max_blob_bytes} are stored"
+        )
+    refuse(services.validator.structure(content.resource))
+
+
+def refuse(issues: Sequence[Issue]) -> None:
+    """Raise Unprocessable when one of the issues is an error; warnings pass."""
+    if issues and any(issue.severity in ("error", "fatal") for issue in issues):
+        raise Unprocessable(issues=issues)
+
+
+def draft(content: Content, id_: str, services: Services) -> Draft:
+    """The checked content under the id that it will have, and its keys."""
+    resource = content.resource
+    resource["id"] = id_
+    return Draft(resource["resourceType"], id_, resource, content.raw, services.indexer(resource))
+
+
+def new_draft(request: FhirRequest, services: Services) -> Draft:
+    """The body as a new resource: an id in it is ignored, the server gives one of its own."""
+    content = read_content(request, services)
+    checked_type(content, request.target.type)
+    id_ = services.new_id()
+    content.resource["id"] = id_
+    check(content, services)
+    return draft(content, id_, services)
+
+
+def draft_for(request: FhirRequest, services: Services) -> Draft:
+    """The body as the content of the resource that the URL names; both must say the same id."""
+    content = read_content(request, services)
+    checked_type(content, request.target.type)
+    check_id(content.resource, request.target.id)
+    check(content, services)
+    return draft(content, request.target.id, services)
+
+
+def check_id(resource: Resource, id_: str) -> None:
+    """Raise MalformedRequest unless the resource has this id."""
+    type_, found = resource["resourceType"], resource.get("id")
+    if found is None:
+        raise MalformedRequest(
+            f"The body has no id; it must have the URL's, '{id_}'", expression=f"{type_}.id"
+        )
+    if found != id_:
+        raise MalformedRequest(
+            f"The body's id '{str(found)[:80]}' is not the URL's, '{id_}'",
+            expression=f"{type_}.id",
+        )
+
+
+def instant_after(previous: Version | None, services: Services) -> int:
+    """A lastUpdated for a new version: now, but always after the version before it."""
+    now = services.store.stamp()
+    return now if previous is None else max(now, previous.updated + 1000)
