@@ -1,0 +1,191 @@
+"""What each entry of a transaction will do, as far as it can be said without the database.
+
+https://hl7.org/fhir/R4/http.html#trules
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from fhir_server.access.grant import Action, Grant
+from fhir_server.errors import FhirError, Forbidden, MalformedRequest, UnknownType
+from fhir_server.exchange import FhirRequest, Target
+from fhir_server.fhir import codec
+from fhir_server.fhir.codec import Resource
+from fhir_server.fhir.primitives import TEXT
+from fhir_server.interactions.bundle_entries import Entry, refuse_all
+from fhir_server.interactions.content import Content
+from fhir_server.interactions.criteria import Criteria, criteria_of_query, criteria_of_text
+from fhir_server.interactions.entry_content import as_request
+from fhir_server.interactions.pace import Pace
+from fhir_server.interactions.patch import Change, read_change
+from fhir_server.interactions.places import at, below, moved_below
+from fhir_server.interactions.write import check_id, checked_type
+from fhir_server.services import Services
+
+
+class Phase(IntEnum):
+    """The order in which entries are carried out, whatever their order in the Bundle."""
+
+    DELETE = 0
+    CREATE = 1
+    UPDATE = 2
+    PATCH = 3
+    ASK = 4
+
+
+_ACTIONS = {
+    Phase.DELETE: Action.DELETE,
+    Phase.CREATE: Action.CREATE,
+    Phase.UPDATE: Action.UPDATE,
+    Phase.PATCH: Action.UPDATE,
+}
+_PHASES = {"DELETE": Phase.DELETE, "PUT": Phase.UPDATE, "PATCH": Phase.PATCH}
+
+
+@dataclass(slots=True)
+class Step:
+    """One entry's part.
+
+    `id` is what the URL names or, of what may be created, the id it will then have; `given` is
+    the id in the body of a conditional update. `criteria` decide what is really touched.
+    """
+
+    entry: Entry
+    phase: Phase
+    request: FhirRequest
+    type: str = ""
+    id: str = ""
+    criteria: Criteria | None = None
+    given: str | None = None
+    resource: Resource = field(default_factory=dict)
+    raw: bytes = b""
+    change: Change | None = None
+
+    @property
+    def index(self) -> int:
+        """The number of the entry."""
+        return self.entry.index
+
+    @property
+    def place(self) -> str:
+        """Where the entry's resource stands, as FHIRPath."""
+        return f"{self.entry.place}.resource"
+
+
+async def read_steps(
+    entries: Iterable[Entry], request: FhirRequest, services: Services, pace: Pace
+) -> list[Step]:
+    """The steps in the order of the entries; raises with every entry that cannot be one."""
+    steps: list[Step] = []
+    faults: list[FhirError] = []
+    for entry in entries:
+        await pace.step()
+        try:
+            steps.append(_read(entry, request, services))
+        except FhirError as fault:
+            faults.append(moved_below(fault, entry.place))
+    refuse_all(faults)
+    check_identities(
+        (f"{step.type}/{step.id}", step)
+        for step in steps
+        if step.phase is not Phase.ASK and step.criteria is None
+    )
+    # Two updates by the same criteria would change one resource twice, or create two.
+    check_identities(
+        (step.criteria.key, step)
+        for step in steps
+        if step.criteria and step.phase is not Phase.CREATE
+    )
+    return steps
+
+
+def check_identities(touched: Iterable[tuple[str, Step]]) -> None:
+    """Raise MalformedRequest where two steps touch the same thing."""
+    seen: dict[str, Step] = {}
+    for name, step in touched:
+        other = seen.setdefault(name, step)
+        if other is not step:
+            raise MalformedRequest(
+                f"{name[:200]} is touched by entries {other.index} and {step.index}; "
+                "a transaction touches a resource once",
+                expression=(other.entry.place, step.entry.place),
+                code="duplicate",
+            )
+
+
+def _read(entry: Entry, request: FhirRequest, services: Services) -> Step:
+    asked, own = entry.request, as_request(entry, request)
+    method, path = asked.method, asked.path
+    if method in ("GET", "HEAD") or (
+        method == "POST" and (path.endswith("_search") or "$" in path)
+    ):
+        return Step(entry, Phase.ASK, own)
+    phase = _PHASES.get(method, Phase.CREATE)
+    with at(f"{entry.place}.request.url"):
+        own.target = _target(path, phase, request.grant, services)
+        criteria = None
+        if not own.target.id and phase is not Phase.CREATE:
+            criteria = criteria_of_query(own)
+    step = Step(entry, phase, own, own.target.type, own.target.id, criteria)
+    match phase:
+        case Phase.CREATE:
+            _read_create(step, services)
+        case Phase.UPDATE:
+            _read_update(step, services)
+        case Phase.PATCH:
+            with below(step.place):
+                step.change = read_change(own, services)
+    return step
+
+
+def _read_create(step: Step, services: Services) -> None:
+    _read_content(step, services)
+    step.id = services.new_id()
+    step.resource["id"] = step.id
+    criteria = step.request.headers.get("if-none-exist")
+    if criteria is not None:
+        with at(f"{step.entry.place}.request.ifNoneExist"):
+            step.criteria = criteria_of_text(criteria, step.type, "ifNoneExist")
+
+
+def _read_update(step: Step, services: Services) -> None:
+    _read_content(step, services)
+    if step.criteria is None:
+        with below(step.place):
+            check_id(step.resource, step.id)
+        return
+    step.given = step.resource.get("id")
+    step.id = step.given if isinstance(step.given, str) else services.new_id()
+    step.resource.setdefault("id", step.id)
+
+
+def _read_content(step: Step, services: Services) -> None:
+    with below(step.place):
+        raw = step.entry.raw
+        resource, minified = codec.parse(
+            raw, max_bytes=len(raw), max_depth=services.settings.max_depth
+        )
+        content = Content(resource, minified)
+        checked_type(content, step.type)
+        step.resource, step.raw = content
+
+
+def _target(path: str, phase: Phase, grant: Grant, services: Services) -> Target:
+    type_, *rest = path.split("/")
+    if not services.definitions.is_resource(type_):
+        raise UnknownType(f"'{type_[:80]}' is no resource type of FHIR R4")
+    if not grant.allows(type_, _ACTIONS[phase]):
+        raise Forbidden(f"Not permitted: {_ACTIONS[phase].name.lower()} on {type_}")
+    if phase is Phase.CREATE and rest:
+        raise MalformedRequest("POST goes to a type, such as Patient")
+    if not rest:
+        return Target(type_)
+    if len(rest) > 1 or not TEXT["id"](rest[0]):
+        raise MalformedRequest(
+            f"'{path[:120]}' names no resource; Patient/1 does, with an id of 1 to 64 letters, "
+            "digits, '-' and '.'"
+        )
+    return Target(type_, rest[0])
