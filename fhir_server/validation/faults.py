@@ -11,10 +11,10 @@ from typing import Any, TypeAlias
 
 from fhir_server.errors import Issue
 
-__all__ = ["LIMIT", "Check", "Fault", "Faults", "State", "json_type", "shown"]
+__all__ = ["LIMIT", "Check", "Fault", "Faults", "State", "above", "issues", "json_type", "shown"]
 
 LIMIT = 200
-"""Issues that one resource can have; what comes after is not looked at in detail."""
+"""Issues of one severity that a resource can have; that there are more is one more."""
 
 
 class Fault:
@@ -45,27 +45,40 @@ class State:
         self.container = container
         """The resource whose `contained` local references point into."""
         self.lenient = lenient
-        self.left = LIMIT
-        self.cut = False
+        self.left: dict[str, int] = {}
+        """Severity -> how many more may be told: warnings must not crowd out errors."""
+        self.cut: set[str] = set()
 
     def soft(self, code: str, text: str) -> Faults:
         """A fault that hinders nobody from reading the rest: a warning where that will do."""
-        faults = self.fault(code, text)
-        if faults and self.lenient:
-            faults[0].severity = "warning"
-        return faults
+        return self.fault(code, text, severity="warning" if self.lenient else "error")
 
-    def fault(self, code: str, text: str, step: str = "") -> Faults:
-        """One fault, or None (and `cut`) where there are too many already."""
-        if self.left <= 0:
-            self.cut = True
+    def fault(self, code: str, text: str, step: str = "", severity: str = "error") -> Faults:
+        """One fault, or None (and `cut`) where there are too many of its severity already."""
+        left = self.left.get(severity, LIMIT)
+        if left == 0:
+            self.cut.add(severity)
             return None
-        self.left -= 1
-        return [Fault(code, text, step)]
+        self.left[severity] = left - 1
+        return [Fault(code, text, step, severity)]
 
 
 Check: TypeAlias = Callable[[Any, dict[str, Any], State], Faults]
 """Value, the object that it is a property of, state -> faults."""
+
+
+def issues(look: Callable[[], Faults], state: State, root: str) -> list[Issue]:
+    """The issues of what a check finds, those beyond `LIMIT` as one that says so."""
+    try:
+        faults = look()
+    except RecursionError:
+        text = "the resource is nested too deeply to be validated: flatten it"
+        faults = [Fault("too-costly", text)]
+    found = [fault.issue(root) for fault in faults or ()]
+    for severity in sorted(state.cut):
+        text = f"there are more than {LIMIT} of severity {severity}: correct these first"
+        found.append(Issue(severity, "too-long", text, (root,)))
+    return found
 
 
 def above(faults: list[Fault], step: str) -> list[Fault]:

@@ -13,7 +13,8 @@ from fhir_server.fhir.definitions import Definitions, Element, TypeDefinition
 from fhir_server.fhir.primitives import CHECKS
 from fhir_server.validation import objects, primitive
 from fhir_server.validation.concept import check_concept
-from fhir_server.validation.faults import LIMIT, Check, Fault, Faults, State
+from fhir_server.validation.faults import Check, State, issues
+from fhir_server.validation.invariants import Invariants
 from fhir_server.validation.narrative import check_xhtml
 from fhir_server.validation.objects import Required, Shape, check_object
 from fhir_server.validation.reference import check_reference
@@ -30,29 +31,23 @@ class Validator:
         self._known = frozenset(definitions.resource_types)
         self._objects: dict[str, Check] = {}
         self._resource = check_resource(definitions.resource_types, self._object)
+        self._invariants = Invariants(definitions)
+
+    def validate(self, resource: Any) -> list[Issue]:
+        """Structure, and where that is right R4's invariants, with those that only warn."""
+        return self.structure(resource) or self._invariants.check(resource)
 
     def structure(self, resource: Any, lenient: bool = False) -> list[Issue]:
         """All structural faults, in document order; [] where there is none.
 
-        At most `LIMIT` of them, then one that says that there are more. `lenient` is for records
+        At most 200 of them, then one that says that there are more. `lenient` is for records
         that come from elsewhere as they are: a reference to a type that the element does not
         allow and an empty narrative, which R4's own examples have, are then warnings.
         """
         state = State(resource if isinstance(resource, dict) else {}, lenient)
-        try:
-            faults: Faults = self._resource(resource, {}, state)
-        except RecursionError:
-            text = "the resource is nested too deeply to be validated: flatten it"
-            faults = [Fault("too-costly", text)]
-        if faults is None:
-            return []
         type_ = state.container.get("resourceType")
         root = type_ if isinstance(type_, str) and type_ in self._known else "Resource"
-        issues = [fault.issue(root) for fault in faults]
-        if state.cut:
-            text = f"there are more than {LIMIT} faults: correct these first"
-            issues.append(Issue("error", "too-long", text, (root,)))
-        return issues
+        return issues(lambda: self._resource(resource, {}, state), state, root)
 
     def _object(self, name: str) -> Check:
         """The check of a type's or backbone's objects."""

@@ -1,0 +1,228 @@
+"""Invariants of R4: each type's rules in FHIRPath, at every place where the type stands.
+
+https://hl7.org/fhir/R4/conformance-rules.html#constraints. Runs on resources whose structure is
+right. Rules that the structure check has built in are not evaluated again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from fhir_server.errors import Issue
+from fhir_server.fhir import fhirpath
+from fhir_server.fhir.definitions import Definitions, Element, Invariant
+from fhir_server.fhir.fhirpath import Compiled, FhirPathError, Node
+from fhir_server.fhir.fhirpath.shapes import shape
+from fhir_server.validation.faults import Faults, State, above, issues
+
+__all__ = ["STRUCTURAL", "Invariants"]
+
+STRUCTURAL = frozenset({"dom-2", "ele-1", "ext-1", "ref-1", "txt-1", "txt-2"})
+"""Rules that `Validator.structure` sees."""
+
+CORRECTED = {
+    # "If there are more than one enableWhen": R4 says > 2, which its own text contradicts.
+    "que-12": "enableWhen.count() > 1 implies enableBehavior.exists()",
+}
+"""Rules whose expression says something else than their text; the text decides."""
+
+_ABOUT_CONTAINED = frozenset({"dom-3", "dom-4", "dom-5"})
+
+
+class Holder(State):
+    """Adds the resource that the element at hand stands in: `%resource`."""
+
+    __slots__ = ("resource",)
+
+    def __init__(self, resource: dict[str, Any]) -> None:
+        super().__init__(resource)
+        self.resource = resource
+
+
+Walk: TypeAlias = Callable[[Any, dict[str, Any], Holder], Faults]
+"""Value, the object that it is a property of, holder -> faults."""
+
+
+class Rule:
+    """One invariant, ready to run."""
+
+    __slots__ = ("compiled", "invariant")
+
+    def __init__(self, invariant: Invariant) -> None:
+        self.invariant = invariant
+        expression = CORRECTED.get(invariant.key, invariant.expression)
+        self.compiled: Compiled = fhirpath.compile(expression)
+
+    def __call__(self, node: Node, holder: Holder) -> Faults:
+        try:
+            if self.compiled.check(node, holder.resource, holder.container):
+                return None
+            text = f"{self.invariant.human} ({self.invariant.key})"
+            severity = self.invariant.severity
+        except FhirPathError as error:
+            text = f"{self.invariant.key} could not be evaluated: {error}"
+            severity = "warning"
+        return holder.fault("invariant", text, severity=severity)
+
+
+class Invariants:
+    """Evaluates the invariants of resources. Safe to share; compiles a type at its first use."""
+
+    def __init__(self, definitions: Definitions) -> None:
+        self.definitions = definitions
+        self._walks: dict[str, Walk] = {}
+        self._tables: dict[str, dict[str, tuple[str, Walk]]] = {}
+
+    def check(self, resource: dict[str, Any]) -> list[Issue]:
+        """Broken invariants in document order, those of severity warning among them.
+
+        As bounded as `Validator.structure`.
+        """
+        holder = Holder(resource)
+        type_ = resource["resourceType"]
+        return issues(lambda: self._object(type_)(resource, {}, holder), holder, type_)
+
+    def _object(self, name: str) -> Walk:
+        walk = self._walks.get(name)
+        if walk is None:
+            table: dict[str, tuple[str, Walk]] = {}
+            walk = self._walks[name] = _walk(name, self._rules(name), table)
+            self._fill(table, name)
+        return walk
+
+    def _rules(self, name: str) -> list[Rule]:
+        """The rules of a type and of all that it derives from."""
+        found: list[Rule] = []
+        while name:
+            definition = self.definitions.types[name]
+            found += [Rule(i) for i in definition.invariants if i.key not in STRUCTURAL]
+            name = definition.base
+        return found
+
+    def _fill(self, table: dict[str, tuple[str, Walk]], name: str) -> None:
+        definition = self.definitions.types[name]
+        for element in definition.elements.values():
+            path = f"{name}.{element.name}{'[x]' if element.choice else ''}"
+            # A backbone's own rules come with its type, those of a reference to it too.
+            stated = () if element.content else self.definitions.invariants.get(path, ())
+            rules = [Rule(i) for i in stated if i.key not in STRUCTURAL]
+            for code in element.types:
+                primitive = self.definitions.types[code].kind == "primitive-type"
+                if primitive and not rules:
+                    continue
+                walk = None if primitive else self._inner(element, code)
+                if rules:
+                    walk = _with(rules, walk, code, element, definition.json)
+                if walk is not None:
+                    suffix = code[:1].upper() + code[1:] if element.choice else ""
+                    step = f".{element.name}" + (f".ofType({code})" if element.choice else "")
+                    table[element.name + suffix] = (step, _each(walk) if element.many else walk)
+
+    def _inner(self, element: Element, code: str) -> Walk:
+        if code == "Resource":
+            return self._contained if element.name == "contained" else self._entry
+        return self._object(element.content or code)
+
+    def _contained(self, value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
+        outer, holder.resource = holder.resource, value
+        faults = self._object(value["resourceType"])(value, owner, holder)
+        holder.resource = outer
+        return faults
+
+    def _entry(self, value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
+        outer, holder.container = holder.container, value
+        faults = self._contained(value, owner, holder)
+        holder.container = outer
+        return faults
+
+
+def _walk(name: str, rules: list[Rule], table: dict[str, tuple[str, Walk]]) -> Walk:
+    form = shape(name)
+    get = table.get
+    plain = [r for r in rules if r.invariant.key not in _ABOUT_CONTAINED]
+    about_contained = [r for r in rules if r.invariant.key in _ABOUT_CONTAINED]
+
+    def walk(value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
+        faults: Faults = None
+        if rules:
+            node = Node(form, value, None, holder.container)
+            for rule in plain:
+                # Contained resources have no narrative (narrative.html), whatever dom-6 advises.
+                if rule.invariant.key != "dom-6" or holder.resource is holder.container:
+                    faults = _add(faults, rule(node, holder))
+            if about_contained and "contained" in value:
+                for rule in about_contained:
+                    if rule.invariant.key != "dom-3" or not _all_referenced(value):
+                        faults = _add(faults, rule(node, holder))
+        for name, item in value.items():
+            inner = get(name)
+            if inner is not None:
+                found = inner[1](item, value, holder)
+                if found is not None:
+                    faults = _add(faults, above(found, inner[0]))
+        return faults
+
+    return walk
+
+
+def _each(single: Walk) -> Walk:
+    def walk(value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
+        faults: Faults = None
+        for index, item in enumerate(value):
+            found = single(item, owner, holder)
+            if found is not None:
+                faults = _add(faults, above(found, f"[{index}]"))
+        return faults
+
+    return walk
+
+
+def _with(
+    rules: list[Rule], inner: Walk | None, code: str, element: Element, names: dict[str, Any]
+) -> Walk:
+    """Rules that are stated on an element, before those of what it holds."""
+    form = shape(code)
+    suffix = code[:1].upper() + code[1:] if element.choice else ""
+    sibling = f"_{element.name}{suffix}"
+
+    def walk(value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
+        extra = None if element.many else owner.get(sibling)
+        node = Node(form, value, extra, holder.container)
+        faults: Faults = None
+        for rule in rules:
+            faults = _add(faults, rule(node, holder))
+        return faults if inner is None else _add(faults, inner(value, owner, holder))
+
+    return walk
+
+
+def _all_referenced(resource: dict[str, Any]) -> bool:
+    """Whether a plain reference points at each contained resource.
+
+    Then dom-3 holds, and its expression, which gathers all descendants for each of them, need not
+    run. It decides where only a canonical or the contained resource itself makes the link.
+    """
+    found: set[str] = set()
+    _local_references(resource, found)
+    return all(f"#{item.get('id')}" in found for item in resource["contained"])
+
+
+def _local_references(value: Any, found: set[str]) -> None:
+    if type(value) is dict:
+        literal = value.get("reference")
+        if type(literal) is str and literal.startswith("#"):
+            found.add(literal)
+        for item in value.values():
+            if type(item) is dict or type(item) is list:
+                _local_references(item, found)
+    else:
+        for item in value:
+            if type(item) is dict or type(item) is list:
+                _local_references(item, found)
+
+
+def _add(faults: Faults, found: Faults) -> Faults:
+    if faults is None or found is None:
+        return found if faults is None else faults
+    return faults + found
