@@ -16,7 +16,7 @@ def mongod() -> Iterator[str]:
     """The address of a fresh database server, which is ended and removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="fhir-tests-"))
     try:
-        server = embedded.start(folder, cache_gb=0.5)
+        server = embedded.start(folder, cache_gb=1.0)
         try:
             yield server.uri
         finally:

@@ -74,13 +74,13 @@ class Reads:
         for type_, id_ in references:
             by_type.setdefault(type_, set()).add(id_)
         found: dict[tuple[str, str], Version] = {}
-        calls = [
-            self._of_type(type_, ids, grant, session, tombstones) for type_, ids in by_type.items()
-        ]
+        rest = (grant, session, tombstones)
         if session is None:
+            calls = (self._of_type(type_, ids, *rest) for type_, ids in by_type.items())
             answers = await asyncio.gather(*calls)
         else:
-            answers = [await call for call in calls]
+            # One at a time, each made when its turn comes: a failed one leaves none behind.
+            answers = [await self._of_type(type_, ids, *rest) for type_, ids in by_type.items()]
         for answer in answers:
             for version in answer:
                 found[version.type, version.id] = version

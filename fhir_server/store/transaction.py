@@ -17,18 +17,20 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from fhir_server.errors import Unavailable
+from fhir_server.errors import TooLarge, Unavailable
 from fhir_server.store.database import DURABLE, Database, raise_unavailable
 
 Result = TypeVar("Result")
 
+TOO_LARGE_FOR_CACHE = 388
+
 PATIENCE = 120.0
 """Seconds for which a transaction that others disturb is tried again."""
 
-CLAIM_PATIENCE = 2.0
-"""Seconds to wait for another transaction of this process that holds a claim.
+FURTHER_CLAIM = 0.25
+"""Seconds to wait at most for a claim when another one is held already.
 
-Two that want each other's claims would wait forever; the one that gives up starts anew.
+Two transactions that want each other's claims would wait forever; so they start anew instead.
 """
 
 
@@ -46,6 +48,12 @@ class Session:
         for lock in self.held.values():
             lock.release()
         self.held.clear()
+
+
+def _is_too_large(error: PyMongoError) -> bool:
+    details = getattr(error, "details", None) or {}
+    codes = {fault.get("code") for fault in details.get("writeErrors", ())}
+    return TOO_LARGE_FOR_CACHE in codes | {details.get("code")}
 
 
 class Retry(Exception):
@@ -76,6 +84,11 @@ class Transactions:
                 except Retry as error:
                     cause: Exception = error
                 except PyMongoError as error:
+                    if _is_too_large(error):
+                        raise TooLarge(
+                            "This transaction is too large for MongoDB's cache; send it in "
+                            "parts, or give MongoDB more memory"
+                        ) from error
                     if not error.has_error_label("TransientTransactionError"):
                         raise_unavailable(error)
                         raise
@@ -123,7 +136,8 @@ class Transactions:
         lock, users = self._claims.get(name, (asyncio.Lock(), 0))
         self._claims[name] = (lock, users + 1)
         try:
-            await asyncio.wait_for(lock.acquire(), CLAIM_PATIENCE)
+            patience = random.uniform(0, FURTHER_CLAIM) if session.held else self._patience
+            await asyncio.wait_for(lock.acquire(), patience)
         except BaseException as error:
             self._leave(name)
             if isinstance(error, TimeoutError):

@@ -1,0 +1,138 @@
+"""Transactions: all or nothing, tried again, and large ones; conditional writes by claims."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from fhir_server.errors import DuplicateId, NotFound
+from fhir_server.store.connect import open_store
+from fhir_server.store.resources import Session, Store, VersionConflict
+from tests.stored import OPEN, deletion, version
+
+
+async def test_all_of_it_is_kept_and_seen_inside(store: Store) -> None:
+    await store.insert([version("old")], OPEN)
+
+    async def write(session: Session) -> int:
+        await store.insert([version("a"), version("p", type_="Patient")], OPEN, session)
+        old = await store.current("Observation", "old", OPEN, session)
+        assert old is not None
+        await store.replace(deletion(old), old, OPEN, session)
+        assert (await store.read("Observation", "a", OPEN, session)).version == 1
+        with pytest.raises(NotFound):
+            await store.read("Observation", "a", OPEN)
+        return await store.count("Observation", {}, OPEN, session)
+
+    assert await store.transaction(write) == 1
+    found = await store.read_many([("Observation", "a"), ("Patient", "p")], OPEN)
+    assert len(found) == 2
+    assert (await store.vread("Observation", "old", 1, OPEN)).version == 1
+
+
+async def test_nothing_is_kept_of_a_failed_one(store: Store) -> None:
+    await store.insert([version("taken"), version("stale")], OPEN)
+    stale = await store.current("Observation", "stale", OPEN)
+    assert stale is not None
+    await store.replace(version("stale", 2), stale, OPEN)
+
+    async def duplicate(session: Session) -> None:
+        await store.insert([version("a"), version("p", type_="Patient")], OPEN, session)
+        await store.insert([version("b"), version("taken")], OPEN, session)
+
+    async def conflict(session: Session) -> None:
+        await store.insert([version("c")], OPEN, session)
+        await store.replace(version("stale", 2), stale, OPEN, session)
+
+    with pytest.raises(DuplicateId, match="Observation/taken"):
+        await store.transaction(duplicate)
+    with pytest.raises(VersionConflict):
+        await store.transaction(conflict)
+    assert await store.count("Observation", {}, OPEN) == 2
+    assert await store.count("Patient", {}, OPEN) == 0
+
+
+async def test_those_that_collide_are_tried_again(store: Store) -> None:
+    await store.insert([version("n")], OPEN)
+
+    async def add(session: Session) -> None:
+        old = await store.current("Observation", "n", OPEN, session)
+        assert old is not None
+        await store.replace(version("n", old.version + 1), old, OPEN, session)
+
+    await asyncio.gather(*(store.transaction(add) for _ in range(16)))
+    assert (await store.read("Observation", "n", OPEN)).version == 17
+
+
+async def test_of_identical_conditional_creates_one_creates(
+    store: Store, mongodb: str, database_name: str
+) -> None:
+    """Two processes' worth of clients (each store has locks of its own), many types of luck."""
+    async with open_store(mongodb, database_name) as other:
+        created: list[str] = []
+
+        async def create(number: int, where: Store) -> None:
+            async def once(session: Session) -> bool:
+                await where.claim("Patient?identifier=x|1", session)
+                if await where.count("Patient", {"k": "identifier=x|1"}, OPEN, session):
+                    return False
+                new = version(f"p{number}", type_="Patient", keys=["identifier=x|1"])
+                await where.insert([new], OPEN, session)
+                return True
+
+            if await where.transaction(once):
+                created.append(f"p{number}")
+
+        await asyncio.gather(*(create(n, (store, other)[n % 2]) for n in range(200)))
+    assert len(created) == 1
+    assert await store.count("Patient", {}, OPEN) == 1
+
+
+async def test_claims_in_opposite_orders_do_not_wait_for_ever(store: Store) -> None:
+    async def both(first: str, second: str) -> None:
+        async def hold(session: Session) -> None:
+            await store.claim(first, session)
+            await asyncio.sleep(0.05)
+            await store.claim(second, session)
+
+        await store.transaction(hold)
+
+    await asyncio.wait_for(asyncio.gather(both("x", "y"), both("y", "x")), 30)
+
+
+@pytest.mark.slow
+async def test_a_large_one_is_kept_whole_and_stalls_nobody(store: Store) -> None:
+    text = b'"' + b"x" * 2_300 + b'"'
+    large = [
+        version(
+            f"l{n}",
+            raw=text,
+            keys=[f"code={n % 50}", *(f"key{key}=some-system|{n + key}" for key in range(25))],
+        )
+        for n in range(25_000)
+    ]
+    slowest = 0.0
+    done = asyncio.Event()
+
+    async def small() -> None:
+        nonlocal slowest
+        number = 0
+        while not done.is_set():
+            start = time.monotonic()
+            await store.insert([version(f"s{number}")], OPEN)
+            slowest = max(slowest, time.monotonic() - start)
+            number += 1
+            await asyncio.sleep(0.02)
+
+    async def all_at_once(session: Session) -> None:
+        await store.insert(large, OPEN, session)
+
+    async def run() -> None:
+        await store.transaction(all_at_once)
+        done.set()
+
+    await asyncio.gather(run(), small())
+    assert await store.count("Observation", {"k": "code=7"}, OPEN) == 500
+    assert slowest < 5
