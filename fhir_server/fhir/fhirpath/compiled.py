@@ -13,10 +13,7 @@ from fhir_server.fhir.fhirpath.parts import View
 from fhir_server.fhir.fhirpath.scope import Code, Items, Resolver, Run, Scope, truth
 from fhir_server.fhir.fhirpath.shapes import Node, plain, root, shape, system_name
 from fhir_server.fhir.fhirpath.syntax import Expression
-from fhir_server.fhir.fhirpath.walks import Walk, follow, plan
-
-Found = tuple[str, Any, Any]
-"""Type name (a backbone by its path), JSON value, and of a primitive its sibling or None."""
+from fhir_server.fhir.fhirpath.walks import Follow, Found, Walk, follower, is_path, plan
 
 
 class Compiled:
@@ -29,6 +26,8 @@ class Compiled:
         self._check_order = check_order
         self._codes: dict[str, Code] = {}
         self._walks: dict[str, tuple[Walk, ...] | None] = {}
+        self._follow: dict[str, tuple[Follow, ...] | None] = {}
+        self._path = is_path(self.tree)
 
     def evaluate(
         self,
@@ -43,6 +42,15 @@ class Compiled:
         `variables` are by name without `%`; `resource` and `rootResource` may be among them.
         `resolver` gets a reference's text and gives the resource or None. FhirPathError.
         """
+        if self._path:
+            name = type_ or _type_of(resource)
+            if self._strict and name not in self._codes and shape(name).known:
+                self._codes[name] = self._compile(name)  # refuses what the type does not have
+            follow = self._followers(name)
+            if follow is not None:
+                return [
+                    extra if value is None else value for _, value, extra in _all(follow, resource)
+                ]
         return [plain(item) for item in self.items(resource, variables, resolver, type_)]
 
     def nodes(
@@ -50,12 +58,12 @@ class Compiled:
     ) -> list[Found]:
         """The same as typed values, for the search index: `[("HumanName", {...}, None), ...]`.
 
-        Values that the expression computes have FHIR's name too: `("boolean", True, None)`.
+        Values that the expression computes have FHIR's name too: `("boolean", True, None)`. A value
+        that two sides of a union find may come twice.
         """
-        name = type_ or resource.get("resourceType", "")
-        walks = self.walks(name)
-        if walks is not None:
-            return follow(walks, resource)
+        follow = self._followers(type_ or _type_of(resource))
+        if follow is not None:
+            return _all(follow, resource)
         return [_found(item) for item in self.items(resource, None, resolver, type_)]
 
     def __call__(self, resource: Any, type_: str | None = None) -> list[Found]:
@@ -66,8 +74,18 @@ class Compiled:
         try:
             return self._walks[type_]
         except KeyError:
-            walks = self._walks[type_] = None if self._strict else plan(self.tree, type_)
+            as_they_are = not self._strict or self._path
+            walks = self._walks[type_] = plan(self.tree, type_) if as_they_are else None
             return walks
+
+    def _followers(self, type_: str) -> tuple[Follow, ...] | None:
+        try:
+            return self._follow[type_]
+        except KeyError:
+            walks = self.walks(type_)
+            found = None if walks is None else tuple(follower(walk) for walk in walks)
+            self._follow[type_] = found
+            return found
 
     def check(
         self,
@@ -96,8 +114,12 @@ class Compiled:
         type_: str | None = None,
     ) -> Items:
         """What the expression finds, as the engine's own values and nodes."""
-        given = {name: _given(value) for name, value in (variables or {}).items()}
         node = resource if type(resource) is Node else root(resource, type_)
+        if not variables:
+            return self._run(
+                node, Run([] if resource is None else [node], node, node, {}, resolver)
+            )
+        given = {name: _given(value) for name, value in variables.items()}
         holder = _first_node(given.pop("resource", None)) or node
         outer = _first_node(given.pop("rootResource", None)) or holder
         context = [] if resource is None else [node]
@@ -148,6 +170,18 @@ def evaluate(
 
 
 _FHIR_NAMES = {"DateTime": "dateTime", "Quantity": "Quantity", "TypeInfo": "TypeInfo"}
+
+
+def _type_of(resource: Any) -> str:
+    name = resource.get("resourceType") if type(resource) is dict else None
+    return name if isinstance(name, str) else ""
+
+
+def _all(follow: tuple[Follow, ...], resource: Any) -> list[Found]:
+    found: list[Found] = []
+    for run in follow:
+        run(resource, resource, found)
+    return found
 
 
 def _found(item: Any) -> Found:

@@ -129,6 +129,8 @@ def compare(one: Any, other: Any) -> int | None:
     a, b = _as_quantities(a, b)
     if type(a) is Quantity and type(b) is Quantity:
         return quantity.compare(a, b)
+    if _measures(a) and _measures(b):  # one has a comparator or no value
+        return None
     raise ExecutionFault(f"{named(one)} and {named(other)} have no order between them")
 
 
@@ -139,6 +141,10 @@ def named(item: Any) -> str:
 
 def _number(value: Any) -> bool:
     return isinstance(value, int | Decimal) and not isinstance(value, bool)
+
+
+def _measures(value: Any) -> bool:
+    return type(value) is Quantity or (type(value) is Node and value.shape.quantity)
 
 
 def _as_quantities(a: Any, b: Any) -> tuple[Any, Any]:

@@ -241,7 +241,7 @@ def quantity(node: Node) -> Any:
         return Quantity(Decimal(value), code)
     if where is None and code is None:
         return Quantity(Decimal(value), content.get("unit") or "1")
-    return node
+    return Quantity(Decimal(value), f"{where}|{code}")  # comparable with its own kind alone
 
 
 def plain(item: Any) -> Any:

@@ -6,6 +6,7 @@ X)` or `where(a = 'b')`, or a union of such. For a known type that is a handful 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -52,9 +53,16 @@ def plan(tree: Expression, type_: str) -> tuple[Walk, ...] | None:
         # the same path twice would find the same values twice, which a union must not
         return None if {w.names for w in left} & {w.names for w in right} else left + right
     ways = _ways(tree, type_)
-    if ways is None:
-        return None
-    return tuple(way for way in ways if way.names)
+    return None if ways is None else tuple(ways)
+
+
+def is_path(tree: Expression) -> bool:
+    """Whether the expression is names and dots alone."""
+    while isinstance(tree, Member):
+        if tree.source is None:
+            return True
+        tree = tree.source
+    return False
 
 
 def _ways(tree: Expression, type_: str) -> list[Walk] | None:
@@ -124,46 +132,76 @@ def _where(ways: list[Walk] | None, criterion: Expression) -> list[Walk] | None:
     return None
 
 
-def follow(walks: tuple[Walk, ...], resource: Any) -> list[tuple[str, Any, Any]]:
-    """What the walks find: (type, value, sibling), in the order of the walks."""
-    found: list[tuple[str, Any, Any]] = []
-    for walk in walks:
-        here = [resource]
-        names = walk.names
-        last = len(names) - 1
-        for place, name in enumerate(names):
-            if place == last and walk.primitive:
-                _primitives(walk.type, name, here, found)
-                break
-            there: list[Any] = []
-            for value in here:
-                child = value.get(name)
-                if child is None:
-                    continue
-                if type(child) is list:
-                    there += [one for one in child if type(one) is dict]
-                elif type(child) is dict:
-                    there.append(child)
-            for count, key, wanted in walk.tests:
-                if count == place + 1:
-                    there = [one for one in there if one.get(key) == wanted]
-            if not there:
-                break
-            here = there
-        else:
-            if walk.target:
-                here = [one for one in here if _points(one, walk.target, resource)]
-            kind = walk.type
-            found += [(kind, value, None) for value in here]
-    return found
+Found = tuple[str, Any, Any]
+"""Type name (a backbone by its path), JSON value, and of a primitive its sibling or None."""
+Follow = Callable[[Any, Any, list[Found]], None]
+"""Takes a value, the resource that it lies in, and the list to put findings in."""
 
 
-def _primitives(kind: str, name: str, here: list[Any], found: list[tuple[str, Any, Any]]) -> None:
+def follower(walk: Walk) -> Follow:
+    """The walk as a function: one closure for each property, called with each value on the way."""
+    kind, last = walk.type, len(walk.names)
+    names = walk.names
+    run: Follow
+    if walk.primitive:
+        last -= 1
+        run = _primitive(kind, names[-1])
+    elif walk.target:
+        run = _reference(kind, walk.target)
+    else:
+
+        def run(value: Any, resource: Any, found: list[Found]) -> None:
+            found.append((kind, value, None))
+
+    for place in range(last, 0, -1):
+        for count, key, wanted in walk.tests:
+            if count == place:
+                run = _tested(key, wanted, run)
+        run = _property(names[place - 1], run)
+    return run
+
+
+def _property(name: str, then: Follow) -> Follow:
+    def step(value: Any, resource: Any, found: list[Found]) -> None:
+        child = value.get(name)
+        if child is None:
+            return
+        if type(child) is dict:
+            then(child, resource, found)
+        elif type(child) is list:
+            for one in child:
+                if type(one) is dict:
+                    then(one, resource, found)
+
+    return step
+
+
+def _tested(key: str, wanted: str, then: Follow) -> Follow:
+    def test(value: Any, resource: Any, found: list[Found]) -> None:
+        if value.get(key) == wanted:
+            then(value, resource, found)
+
+    return test
+
+
+def _reference(kind: str, target: str) -> Follow:
+    form = shape("Reference")
+
+    def reference(value: Any, resource: Any, found: list[Found]) -> None:
+        told = reference_type(Node(form, value, None, resource))
+        if told is not None and target in told.ancestors:
+            found.append((kind, value, None))
+
+    return reference
+
+
+def _primitive(kind: str, name: str) -> Follow:
     sibling = "_" + name
-    for value in here:
+
+    def primitive(value: Any, resource: Any, found: list[Found]) -> None:
         child, extra = value.get(name), value.get(sibling)
         if child is None and extra is None:
-            continue
+            return
         if type(child) is list or type(extra) is list:
             for one, more in zip_longest(child or (), extra or ()):
                 if one is not None or more is not None:
@@ -171,7 +209,4 @@ def _primitives(kind: str, name: str, here: list[Any], found: list[tuple[str, An
         else:
             found.append((kind, child, extra))
 
-
-def _points(reference: dict[str, Any], target: str, resource: Any) -> bool:
-    told = reference_type(Node(shape("Reference"), reference, None, resource))
-    return told is not None and target in told.ancestors
+    return primitive
