@@ -34,9 +34,9 @@ async def search_compartment(request: FhirRequest, services: Services) -> FhirRe
     if member == EVERYTHING:
         named, pairs = pick_types(pairs, services.definitions.resource_types)
         applied = (("_type", ",".join(named)),) if named else ()
-        types = named or tuple(sorted(members))
+        types = named or tuple(sorted({*members, owner}))
     for type_ in types:
-        if type_ not in members:
+        if type_ not in members and type_ != owner:
             raise NotFound(f"{type_} is not in the compartment of a {owner}", code="not-supported")
     scope = Scope(types, f"{request.base}/{owner}/{id_}/{member}", f"{owner}/{id_}")
     return await search(scope, pairs, applied, request, services)

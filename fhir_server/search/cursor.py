@@ -44,7 +44,8 @@ class Cursor:
 
 def sign(cursor: Cursor, query: str, grant: Grant, key: bytes) -> str:
     """The cursor as text for a URL, bound to `query` (the canonical query) and to `grant`."""
-    body = msgspec.msgpack.encode([cursor.values, cursor.backwards, cursor.time, cursor.total])
+    parts = [cursor.values, cursor.backwards, cursor.time, cursor.total]
+    body = msgspec.msgpack.encode(parts, enc_hook=int)  # the database's integers are no plain ones
     return _base64(_signature(body, query, grant, key) + body)
 
 
