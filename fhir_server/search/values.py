@@ -38,6 +38,11 @@ def parts(text: str, separator: str) -> list[str]:
     return found
 
 
+def shown(text: str) -> str:
+    """The text as a message quotes it: not more than its beginning."""
+    return text if len(text) <= 80 else f"{text[:80]}\u2026"
+
+
 def prefixed(text: str) -> tuple[str, str]:
     """The prefix, `eq` where there is none, and the rest of a number, date or quantity."""
     if text[:2] in PREFIXES:
@@ -48,7 +53,9 @@ def prefixed(text: str) -> tuple[str, str]:
 def missing(code: str, stored: Sequence[str], values: Sequence[str]) -> Filter:
     """The filter of `:missing=true` and `:missing=false`; `stored` are the codes of its keys."""
     if list(values) not in (["true"], ["false"]):
-        raise MalformedRequest(f"{code}:missing takes true or false, not {','.join(values)!r}")
+        raise MalformedRequest(
+            f"{code}:missing takes true or false, not {shown(','.join(values))!r}"
+        )
     marks = [f"?{name}" for name in stored]
     if values[0] == "true":
         return {"k": {"$nin": marks}} if len(marks) > 1 else {"k": {"$ne": marks[0]}}

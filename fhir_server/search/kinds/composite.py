@@ -16,7 +16,7 @@ from fhir_server.errors import MalformedRequest
 from fhir_server.search.collector import Collector
 from fhir_server.search.intervals import Row, Wanted, over_ranges
 from fhir_server.search.kinds import Filter, MatchContext, Node
-from fhir_server.search.values import any_of, begins, keyed, missing, parts, unsupported
+from fhir_server.search.values import any_of, begins, keyed, missing, parts, shown, unsupported
 
 if TYPE_CHECKING:
     from fhir_server.search.registry import Component, Parameter
@@ -73,6 +73,7 @@ class Composite:
                 texts.append(
                     [text for one in values[at] for text in _component_keys(component, one)]
                 )
+        out.keys[f"?{parameter.code}"] = None
         self._write(parameter.code, texts, ordered, out)
 
     def _write(
@@ -82,24 +83,18 @@ class Composite:
         ordered: list[tuple[int, list[Row]]],
         out: Collector,
     ) -> None:
-        wrote = False
         for combination in itertools.product(*texts):
             key = f"{code}={'$'.join(combination)}"
             if not ordered:
                 out.keys[key] = None
-                wrote = True
             elif len(ordered) == 1:
                 width, rows = ordered[0]
                 for suffix, low, high in rows:
                     out.add_range(f"{key}&{suffix}", low, high, width)
-                    wrote = True
             else:
                 for first, second in itertools.product(ordered[0][1], ordered[1][1]):
                     suffix = f"{first.suffix}&{second.suffix}"
                     out.add_pair(f"{key}&{suffix}", first.lo, second.lo)
-                    wrote = True
-        if wrote:
-            out.keys[f"?{code}"] = None
 
     def match(
         self, parameter: Parameter, modifier: str, values: Sequence[str], context: MatchContext
@@ -121,7 +116,7 @@ def _match_one(parameter: Parameter, value: str, context: MatchContext) -> Filte
     if len(given) != len(parameter.components) or not all(given):
         codes = "$".join(component.parameter.code for component in parameter.components)
         raise MalformedRequest(
-            f"{parameter.code}={value} must have {len(parameter.components)} parts: {codes}"
+            f"{parameter.code}={shown(value)} must have {len(parameter.components)} parts: {codes}"
         )
     texts: list[list[tuple[str, bool]]] = []
     ordered: list[tuple[str, list[Wanted]]] = []

@@ -28,7 +28,7 @@ from fhir_server.search.intervals import (
     wanted,
 )
 from fhir_server.search.kinds import Filter, MatchContext, Node
-from fhir_server.search.values import any_of, missing, prefixed, unescape, unsupported
+from fhir_server.search.values import any_of, missing, prefixed, shown, unescape, unsupported
 
 if TYPE_CHECKING:
     from fhir_server.search.registry import Parameter
@@ -113,7 +113,7 @@ def interval(code: str, value: str, context: MatchContext) -> tuple[str, int, in
         low, high = parse_instant_range(text.replace(" ", "+"), context.zone)
     except ValueError as error:
         raise MalformedRequest(
-            f"{code}={value} is no date: write YYYY, YYYY-MM, YYYY-MM-DD or "
+            f"{code}={shown(value)} is no date: write YYYY, YYYY-MM, YYYY-MM-DD or "
             "YYYY-MM-DDThh:mm[:ss[.sss]] with Z or +hh:mm, with a prefix such as ge before it"
         ) from error
     return prefix, low, high

@@ -18,7 +18,7 @@ from fhir_server.errors import MalformedRequest
 from fhir_server.search.collector import Collector
 from fhir_server.search.intervals import Row, Wanted, over_ranges, wanted
 from fhir_server.search.kinds import Filter, MatchContext, Node
-from fhir_server.search.values import any_of, missing, prefixed, unescape, unsupported
+from fhir_server.search.values import any_of, missing, prefixed, shown, unescape, unsupported
 
 if TYPE_CHECKING:
     from fhir_server.search.registry import Parameter
@@ -67,7 +67,7 @@ def number(code: str, text: str) -> tuple[Decimal, Decimal]:
     """A search number and half of what its last digit leaves open. Raises MalformedRequest."""
     if not _NUMBER.fullmatch(text):
         raise MalformedRequest(
-            f"{code}: {text!r} is no number; write one such as 5, 5.40 or 5.4e-3, "
+            f"{code}: {shown(text)!r} is no number; write one such as 5, 5.40 or 5.4e-3, "
             "with a prefix such as gt before it"
         )
     value = Decimal(text)

@@ -21,7 +21,7 @@ from fhir_server.search.collector import Collector, shortened
 from fhir_server.search.intervals import Row, Wanted, over_ranges
 from fhir_server.search.kinds import Filter, MatchContext, Node
 from fhir_server.search.kinds.number import number, ways
-from fhir_server.search.values import any_of, missing, parts, prefixed, unescape, unsupported
+from fhir_server.search.values import any_of, missing, parts, prefixed, shown, unescape, unsupported
 
 if TYPE_CHECKING:
     from fhir_server.search.registry import Parameter
@@ -64,7 +64,7 @@ class Quantity:
         found = [unescape(part) for part in parts(value, "|")]
         if len(found) not in (1, 3) or (len(found) == 3 and not found[2]):
             raise MalformedRequest(
-                f"{parameter.code}={value} is no quantity: write number, number|system|code "
+                f"{parameter.code}={shown(value)} is no quantity: write number, number|system|code "
                 "or number||code, with a prefix such as gt before it"
             )
         prefix, text = prefixed(found[0])

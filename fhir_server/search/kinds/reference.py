@@ -16,7 +16,7 @@ from fhir_server.search.collector import LIMIT, Collector, shortened
 from fhir_server.search.kinds import Filter, MatchContext, Node
 from fhir_server.search.kinds.token import Token
 from fhir_server.search.references import literal
-from fhir_server.search.values import any_of, begins, keyed, missing, unescape, unsupported
+from fhir_server.search.values import any_of, begins, keyed, missing, shown, unescape, unsupported
 
 if TYPE_CHECKING:
     from fhir_server.search.registry import Parameter
@@ -82,14 +82,14 @@ class Reference:
         text = local(unescape(value), context.base_url)
         if not text or any(sign.isspace() for sign in text):
             raise MalformedRequest(
-                f"{parameter.code}={value} is no reference: write id, Type/id or a URL"
+                f"{parameter.code}={shown(value)} is no reference: write id, Type/id or a URL"
             )
         if ":" not in text and "/" not in text and "|" not in text:
             return [f"{name}/{text}" for name in ([type_] if type_ else parameter.targets)]
         target = literal(text)
         if type_ and (target is None or target.type != type_):
             raise MalformedRequest(
-                f"{parameter.code}:{type_}={value} names another type; leave one of them out"
+                f"{parameter.code}:{type_}={shown(value)} names another type; leave one of them out"
             )
         return [shortened(text)]
 

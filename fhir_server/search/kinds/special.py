@@ -16,7 +16,7 @@ from fhir_server.search.collector import Collector
 from fhir_server.search.intervals import wanted
 from fhir_server.search.kinds import Filter, MatchContext, Node
 from fhir_server.search.kinds.date import interval
-from fhir_server.search.values import any_of, missing, parts, unescape, unsupported
+from fhir_server.search.values import any_of, missing, parts, shown, unescape, unsupported
 
 if TYPE_CHECKING:
     from fhir_server.search.registry import Parameter
@@ -123,11 +123,11 @@ def _near(value: str) -> Filter:
         radius = distance * _KILOMETRES[found[3] if len(found) > 3 else "km"]
     except (ArithmeticError, ValueError, LookupError) as error:
         raise MalformedRequest(
-            f"near={value} is no place: write latitude|longitude|distance|units, "
+            f"near={shown(value)} is no place: write latitude|longitude|distance|units, "
             f"units one of {', '.join(_KILOMETRES)}"
         ) from error
     if not (-90 <= latitude <= 90 and -180 <= longitude <= 180 and 0 <= radius < math.inf):
-        raise MalformedRequest(f"near={value} lies outside the earth")
+        raise MalformedRequest(f"near={shown(value)} lies outside the earth")
     reach = math.degrees(radius / _EARTH)
     box = {"lo": {"$gte": latitude - reach, "$lte": latitude + reach}}
     return {

@@ -19,7 +19,7 @@ from fhir_server.errors import MalformedRequest
 from fhir_server.search.collector import Collector, shortened
 from fhir_server.search.folding import composed, fold, sound
 from fhir_server.search.kinds import Filter, MatchContext, Node
-from fhir_server.search.values import any_of, begins, keyed, missing, unescape, unsupported
+from fhir_server.search.values import any_of, begins, keyed, missing, shown, unescape, unsupported
 
 if TYPE_CHECKING:
     from fhir_server.search.registry import Parameter
@@ -128,7 +128,7 @@ def _contains(code: str, value: str) -> Filter:
 def _folded(code: str, value: str) -> str:
     folded = fold(unescape(value))
     if not folded:
-        raise MalformedRequest(f"{code}={value} has no letter or digit to look for")
+        raise MalformedRequest(f"{code}={shown(value)} has no letter or digit to look for")
     if len(folded) > LONGEST:
         raise MalformedRequest(
             f"The text for {code} has {len(folded)} characters; at most {LONGEST} can be looked "

@@ -16,7 +16,7 @@ from fhir_server.errors import MalformedRequest, UnsupportedParameter
 from fhir_server.search.collector import Collector, shortened
 from fhir_server.search.kinds import Filter, MatchContext, Node, Terminology
 from fhir_server.search.kinds.string import index_text, match_text
-from fhir_server.search.values import any_of, keyed, missing, parts, unescape, unsupported
+from fhir_server.search.values import any_of, keyed, missing, parts, shown, unescape, unsupported
 
 if TYPE_CHECKING:
     from fhir_server.search.registry import Parameter
@@ -167,7 +167,7 @@ def split(code: str, value: str) -> tuple[str | None, str]:
     found = [unescape(part) for part in parts(value, "|")]
     if len(found) > 2 or not any(found):
         raise MalformedRequest(
-            f"{code}={value} is no token: write code, system|code, system| or |code, "
+            f"{code}={shown(value)} is no token: write code, system|code, system| or |code, "
             "and a backslash before a | that belongs to the code"
         )
     return (None, found[0]) if len(found) == 1 else (found[0], found[1])
