@@ -6,6 +6,7 @@ right. Rules that the structure check has built in are not evaluated again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -27,6 +28,7 @@ CORRECTED = {
 }
 """Rules whose expression says something else than their text; the text decides."""
 
+_LINKS = re.compile(r"""\s(?:href|src)\s*=\s*["'](#[^"']+)""").findall
 _ABOUT_CONTAINED = frozenset({"dom-3", "dom-4", "dom-5"})
 
 
@@ -198,10 +200,11 @@ def _with(
 
 
 def _all_referenced(resource: dict[str, Any]) -> bool:
-    """Whether a plain reference points at each contained resource.
+    """Whether a plain reference, or a narrative's link or image, points at each contained resource.
 
-    Then dom-3 holds, and its expression, which gathers all descendants for each of them, need not
-    run. It decides where only a canonical or the contained resource itself makes the link.
+    Then dom-3 holds, and its expression, which gathers all descendants for each of them and knows
+    no narratives, need not run. It decides where only a canonical or the contained resource itself
+    makes the link.
     """
     found: set[str] = set()
     _local_references(resource, found)
@@ -213,13 +216,12 @@ def _local_references(value: Any, found: set[str]) -> None:
         literal = value.get("reference")
         if type(literal) is str and literal.startswith("#"):
             found.add(literal)
-        for item in value.values():
-            if type(item) is dict or type(item) is list:
-                _local_references(item, found)
-    else:
-        for item in value:
-            if type(item) is dict or type(item) is list:
-                _local_references(item, found)
+        narrative = value.get("div")
+        if type(narrative) is str:
+            found.update(_LINKS(narrative))
+    for item in value.values() if type(value) is dict else value:
+        if type(item) is dict or type(item) is list:
+            _local_references(item, found)
 
 
 def _add(faults: Faults, found: Faults) -> Faults:

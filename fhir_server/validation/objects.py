@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from fhir_server.validation.faults import Check, Faults, State, above, json_type, shown
 
-__all__ = ["Further", "Required", "Shape", "check_object", "repeated"]
+__all__ = ["Choice", "Further", "Required", "Shape", "check_object", "repeated"]
 
 Further: TypeAlias = Callable[[dict[str, Any], State], Faults]
 """A rule on the object as a whole, such as ext-1."""
@@ -25,6 +25,14 @@ class Required(NamedTuple):
     """What to give, for the message."""
 
 
+class Choice(NamedTuple):
+    element: str
+    names: frozenset[str]
+    """Its JSON properties, those with an underscore too."""
+    least: int
+    """Properties of an object that has two of these, and the rest of what is required."""
+
+
 class Shape:
     """What objects of a type look like. Filled after its check exists: types contain types."""
 
@@ -36,8 +44,7 @@ class Shape:
         self.steps: dict[str, str] = {}
         """JSON property -> FHIRPath step to it: `.name`, `.value.ofType(Quantity)`."""
         self.required: list[tuple[str, Required]] = []
-        self.choices: list[tuple[str, frozenset[str]]] = []
-        """Choice element -> its JSON properties, those with an underscore too."""
+        self.choices: list[Choice] = []
         self.further: list[Further] = []
 
     def unknown(self, name: str, state: State) -> Faults:
@@ -97,9 +104,12 @@ def check_object(shape: Shape, sparse: bool = False) -> Check:
                 found = shape.missing(rule, value, state)
                 if found is not None:
                     faults = found if faults is None else faults + found
-        for element, names in choices:
-            if len(names & value.keys()) > 1:
-                found = _one_choice(element, names, value, state)
+        for choice in choices:
+            # What else is required is there (or a fault is), so two variants need this many.
+            if (len(value) >= choice.least or faults is not None) and (
+                len(value.keys() & choice.names) > 1
+            ):
+                found = _one_choice(choice, value, state)
                 if found is not None:
                     faults = found if faults is None else faults + found
         for look in further:
@@ -138,9 +148,9 @@ def _no_object(type_name: str, value: Any, state: State) -> Faults:
     return state.fault("structure", f"must be an object of type {type_name}, not {kind}")
 
 
-def _one_choice(element: str, names: frozenset[str], value: dict[str, Any], state: State) -> Faults:
-    present = sorted({name.removeprefix("_") for name in names & value.keys()})
+def _one_choice(choice: Choice, value: dict[str, Any], state: State) -> Faults:
+    present = sorted({name.removeprefix("_") for name in choice.names & value.keys()})
     if len(present) < 2:
         return None
-    text = f"{element}[x] has one type only: keep one of {', '.join(present)}"
-    return state.fault("structure", text, f".{element}")
+    text = f"{choice.element}[x] has one type only: keep one of {', '.join(present)}"
+    return state.fault("structure", text, f".{choice.element}")

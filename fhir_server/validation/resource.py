@@ -67,7 +67,10 @@ def _no_resource(value: Any, known: Collection[str], state: State) -> Faults:
 
 def check_extension(value: dict[str, Any], state: State) -> Faults:
     """ext-1: an extension has a value or extensions, not both, and one of them."""
-    valued = any(name.startswith(("value", "_value")) for name in value)
+    valued = False
+    for name in value:
+        if name[:5] == "value" or name[:6] == "_value":
+            valued = True
     if valued != ("extension" in value):
         return None
     text = "value[x] and extension" if valued else "neither value[x] nor extension"

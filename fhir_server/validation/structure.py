@@ -16,7 +16,7 @@ from fhir_server.validation.concept import check_concept
 from fhir_server.validation.faults import Check, State, issues
 from fhir_server.validation.invariants import Invariants
 from fhir_server.validation.narrative import check_xhtml
-from fhir_server.validation.objects import Required, Shape, check_object
+from fhir_server.validation.objects import Choice, Required, Shape, check_object
 from fhir_server.validation.reference import check_reference
 from fhir_server.validation.resource import check_contained, check_extension, check_resource
 
@@ -76,7 +76,8 @@ class Validator:
                 shape.required.append((names[0], Required(element.name, tuple(names), form)))
             if len(names) > 1:
                 spelled = frozenset(names) | {f"_{name}" for name in names}
-                shape.choices.append((element.name, spelled))
+                others = sum(e.min > 0 for e in definition.elements.values() if e is not element)
+                shape.choices.append(Choice(element.name, spelled, others + 2))
         if definition.kind == "resource":
             shape.checks["resourceType"] = lambda value, owner, state: None
             shape.steps["resourceType"] = ".resourceType"

@@ -112,6 +112,10 @@ def test_a_broken_invariant_is_told_at_its_place(resource: Any, key: str, place:
         patient(contact=[{"name": {"text": "a"}}]),
         patient(contained=[ORGANIZATION], managingOrganization={"reference": "#o"}),
         patient(contained=[observation(id="c", code=CODE, subject={"reference": "#"})]),
+        patient(
+            contained=[{"resourceType": "Binary", "id": "b", "contentType": "image/png"}],
+            text={"status": "generated", "div": DIV[:-7] + '<img src="#b" alt="b"/></div>'},
+        ),
         patient(contained=[ORGANIZATION], extension=[{"url": "a", "valueCanonical": "#o"}]),
         observation(code=CODE, valueQuantity={"value": 1, "code": "g", "system": "urn:a"}),
         bundle(type="searchset", total=1),

@@ -274,6 +274,17 @@ WRONG: dict[str, tuple[Any, list[tuple[str, str]]]] = {
         patient(deceasedBoolean=False, deceasedDateTime="2015"),
         [("structure", "Patient.deceased")],
     ),
+    "two types of a required choice": (
+        {"resourceType": "Group", "type": "person", "actual": False, "characteristic": [
+            {"code": {"text": "a"}, "exclude": False, "valueBoolean": True, "valueReference":
+             {"display": "b"}}]},
+        [("structure", "Group.characteristic[0].value")],
+    ),
+    "two types and nothing required": (
+        observation(component=[{"valueString": "a", "valueInteger": 1}]),
+        [("required", "Observation.component[0].code"),
+         ("structure", "Observation.component[0].value")],
+    ),
     "two types, one only extended": (
         patient(deceasedBoolean=False, _deceasedDateTime={"extension": [ABSENT]}),
         [("structure", "Patient.deceased")],
