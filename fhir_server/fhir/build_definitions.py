@@ -10,17 +10,23 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import zstandard
 
+from fhir_server.fhir.build_rules import (
+    PREFIX,
+    Json,
+    invariants,
+    local_name,
+    resources,
+    value_sets,
+)
 from fhir_server.fhir.definitions import (
     Component,
     Element,
-    Invariant,
     Operation,
     OperationParameter,
     SearchParameter,
@@ -39,14 +45,7 @@ SUMS = {
         "1e3b4c2cba183cbe97db813c36aee454b0364fe396846647d2a237b309ae984f"
     ),
 }
-PREFIX = "http://hl7.org/fhir/StructureDefinition/"
 FHIR_TYPE = PREFIX + "structuredefinition-fhir-type"
-BEST_PRACTICE = PREFIX + "elementdefinition-bestpractice"
-OPEN_VALUE_SETS = {
-    "http://hl7.org/fhir/ValueSet/mimetypes",  # BCP 13: no list can be complete
-    "http://hl7.org/fhir/ValueSet/ucum-units",  # the expansion has 1000 common ones only
-}
-Json = dict[str, Any]
 
 
 def build(folder: Path) -> bytes:
@@ -54,7 +53,7 @@ def build(folder: Path) -> bytes:
     bundles = {name: _read(folder, name, digest) for name, digest in SUMS.items()}
     structures = [
         r
-        for r in _resources(bundles, "Bundle-types", "Bundle-resources")
+        for r in resources(bundles, "Bundle-types", "Bundle-resources")
         if r["resourceType"] == "StructureDefinition" and r["kind"] != "logical"
     ]
     types = tuple(
@@ -66,7 +65,7 @@ def build(folder: Path) -> bytes:
         types=types,
         search_parameters=tuple(
             sorted(
-                (_search_parameter(r) for r in _resources(bundles, "Bundle-searchParams")),
+                (_search_parameter(r) for r in resources(bundles, "Bundle-searchParams")),
                 key=lambda p: (p.code, p.url),
             )
         ),
@@ -74,7 +73,7 @@ def build(folder: Path) -> bytes:
             sorted(
                 (
                     _operation(r)
-                    for r in _resources(bundles, "Bundle-resources")
+                    for r in resources(bundles, "Bundle-resources")
                     if r["resourceType"] == "OperationDefinition"
                 ),
                 key=lambda o: o.id,
@@ -82,11 +81,11 @@ def build(folder: Path) -> bytes:
         ),
         compartments={
             r["code"]: {e["code"]: tuple(e["param"]) for e in r["resource"] if e.get("param")}
-            for r in _resources(bundles, "Bundle-resources")
+            for r in resources(bundles, "Bundle-resources")
             if r["resourceType"] == "CompartmentDefinition"
         },
-        invariants=_invariants(structures),
-        value_sets=_value_sets(bundles, bound),
+        invariants=invariants(structures),
+        value_sets=value_sets(bundles, bound),
     )
     plain = msgspec.json.encode(msgspec.to_builtins(table, order="sorted"), order="sorted")
     return zstandard.ZstdCompressor(level=22, write_checksum=False).compress(plain)
@@ -106,16 +105,6 @@ def _read(folder: Path, name: str, digest: str) -> Json:
     return bundle
 
 
-def _resources(bundles: dict[str, Json], *names: str) -> Iterator[Json]:
-    for name in names:
-        for entry in bundles[name]["entry"]:
-            yield entry["resource"]
-
-
-def _local(url: str) -> str:
-    return url.partition("|")[0].rsplit("/", 1)[-1]
-
-
 def _type_rows(structure: Json) -> Iterator[TypeRow]:
     """The type's own row and one for each backbone in it."""
     elements = structure["snapshot"]["element"]
@@ -129,7 +118,9 @@ def _type_rows(structure: Json) -> Iterator[TypeRow]:
         yield TypeRow(
             structure["id"] if root else path,
             structure["kind"] if root else "backbone",
-            _local(structure.get("baseDefinition", "")) if root else definition["type"][0]["code"],
+            local_name(structure.get("baseDefinition", ""))
+            if root
+            else definition["type"][0]["code"],
             bool(structure["abstract"]) if root else False,
             _sentence(structure["description"]) if root else definition["short"],
             tuple(_element(e, by_path, children) for e in members),
@@ -151,7 +142,7 @@ def _element(element: Json, by_path: dict[str, Json], children: dict[str, list[J
         types = ("id",)  # the extension says string, resource.html#id says id
     pointing = "Reference" if "Reference" in types else "canonical"
     targets = {
-        _local(profile)
+        local_name(profile)
         for type_ in element.get("type", ())
         if type_["code"] == pointing
         for profile in type_.get("targetProfile", ())
@@ -181,55 +172,6 @@ def _type_code(type_: Json) -> str:
     if code.startswith("http://hl7.org/fhirpath/System."):
         return code.rpartition(".")[2].lower()
     return code
-
-
-def _invariants(structures: Iterable[Json]) -> dict[str, tuple[Invariant, ...]]:
-    """Element path -> the rules that are stated there first, not those inherited from elsewhere."""
-    table: dict[str, tuple[Invariant, ...]] = {}
-    by_name = {s["id"]: s for s in structures}
-    for structure in by_name.values():
-        inherited: set[str] = set()
-        base = by_name.get(_local(structure.get("baseDefinition", "")))
-        while base:
-            inherited |= {
-                c["key"] for e in base["snapshot"]["element"][:1] for c in e.get("constraint", ())
-            }
-            base = by_name.get(_local(base.get("baseDefinition", "")))
-        for index, element in enumerate(structure["snapshot"]["element"]):
-            path = element["path"] if index else structure["id"]
-            own = [
-                Invariant(
-                    c["key"],
-                    c["severity"],
-                    c["human"],
-                    c["expression"],
-                    any(
-                        e["url"] == BEST_PRACTICE and e.get("valueBoolean")
-                        for e in c.get("extension", ())
-                    ),
-                )
-                for c in element.get("constraint", ())
-                if c.get("source") in (None, structure["url"])
-                and c["key"] not in inherited
-                and (c["key"] not in ("ele-1", "ext-1") or not index)
-            ]
-            if structure.get("derivation") == "constraint" and index:
-                continue
-            if any(SIMPLE_QUANTITY in t.get("profile", ()) for t in element.get("type", ())):
-                own.append(_simple_quantity(by_name["SimpleQuantity"]))
-            if own:
-                table[path] = tuple(own)
-    return table
-
-
-SIMPLE_QUANTITY = PREFIX + "SimpleQuantity"
-
-
-def _simple_quantity(structure: Json) -> Invariant:
-    """The only difference between Quantity and SimpleQuantity, as a rule on the element."""
-    rules = structure["snapshot"]["element"][0]["constraint"]
-    rule = next(c for c in rules if c["key"] == "sqty-1")
-    return Invariant(rule["key"], rule["severity"], rule["human"], rule["expression"])
 
 
 def _sentence(text: str) -> str:
@@ -295,41 +237,6 @@ def _operation_parameter(parameter: Json) -> OperationParameter:
             for part in parameter.get("part", ())
         ),
     )
-
-
-def _value_sets(
-    bundles: dict[str, Json], bound: Iterable[str]
-) -> dict[str, dict[str, list[str]] | None]:
-    """Url -> system -> codes; None for value sets that are open or that R4 does not contain."""
-    expansions = {
-        r["url"]: r["expansion"] for r in _resources(bundles, "Bundle-valueset-expansions")
-    }
-    definitions = {
-        (r["resourceType"], r["url"]): r
-        for r in _resources(
-            bundles, "Bundle-valuesets", "Bundle-v2-valuesets", "Bundle-v3-valuesets"
-        )
-    }
-    table: dict[str, dict[str, list[str]] | None] = {}
-    for url in sorted(bound):
-        if url in OPEN_VALUE_SETS:
-            table[url] = None
-        elif url in expansions:
-            codes: dict[str, set[str]] = {}
-            _collect(expansions[url].get("contains", ()), codes)
-            table[url] = {system: sorted(c) for system, c in sorted(codes.items())}
-        elif ("ValueSet", url) in definitions:
-            raise ValueError(f"{url} has a definition but no expansion: expand it here")
-        else:
-            table[url] = None
-    return table
-
-
-def _collect(concepts: Iterable[Json], codes: dict[str, set[str]]) -> None:
-    for concept in concepts:
-        if "code" in concept and not concept.get("abstract"):
-            codes.setdefault(concept["system"], set()).add(concept["code"])
-        _collect(concept.get("contains", ()), codes)
 
 
 def main(arguments: list[str]) -> None:
