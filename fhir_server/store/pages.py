@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from bson import Timestamp
+from msgspec.structs import replace
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import ExecutionTimeout, OperationFailure
 
@@ -26,6 +27,7 @@ from fhir_server.store.version import SHOWN, Version, parse
 
 Sort = Sequence[tuple[str, int]]
 
+EVERY: Filter = {"k": "*"}
 BY_ID: Sort = (("_id", 1),)
 NEVER_NULL = frozenset({"_id", "u", "v", "i"})
 PAST = frozenset({72, 239, 246})
@@ -113,8 +115,7 @@ class Pages:
             return 0
         if session is not None:
             await self._collections.ensure([type_])
-        match = both(filter_, guard)
-        pipeline = [{"$match": match or {"k": "*"}}, {"$count": "n"}]
+        pipeline = [{"$match": guarded(filter_ or EVERY, guard)}, {"$count": "n"}]
         command = {"aggregate": type_, "pipeline": pipeline, "cursor": {}}
         rows = await self.snapshot(command, at_cluster_time, session)
         return int(rows.documents[0]["n"]) if rows.documents else 0
@@ -126,7 +127,7 @@ class Pages:
         """
         after = ""
         while True:
-            rest = both(filter_ or {"k": "*"}, {"_id": {"$gt": after}})
+            rest = both(filter_ or EVERY, {"_id": {"$gt": after}})
             page = await self.page(PageQuery(type_, rest, BY_ID, STREAM_LOT, keys=True), grant)
             for version in page.versions:
                 yield version
@@ -209,7 +210,7 @@ def find_command(query: PageQuery, grant: Grant) -> Document | None:
         fields |= {"k": 1, "p": 1, "d": 1, "e": 1}
     command: Document = {
         "find": query.type,
-        "filter": guarded(query.filter or {"k": "*"}, guard),
+        "filter": guarded(query.filter or EVERY, guard),
         "sort": dict(query.sort),
         "limit": query.limit,
         "batchSize": query.limit + 1,
@@ -227,11 +228,12 @@ def guarded(filter_: Filter, guard: Filter) -> Filter:
 
     The branches of an `$or` at the top are each a scan in order: the guard goes into every one.
     """
-    if not guard:
-        return filter_
     if filter_.keys() == {"$or"}:
         return {"$or": [guarded(branch, guard) for branch in filter_["$or"]]}
-    return {**filter_, "$and": [*filter_.get("$and", ()), guard]}
+    if "k" not in filter_:
+        # Tombstones have no keys; a filter that asks for none must not find them.
+        filter_ = {**filter_, "x": None}
+    return {**filter_, "$and": [*filter_.get("$and", ()), guard]} if guard else filter_
 
 
 def too_costly() -> TooCostly:

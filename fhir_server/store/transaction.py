@@ -136,7 +136,9 @@ class Transactions:
         lock, users = self._claims.get(name, (asyncio.Lock(), 0))
         self._claims[name] = (lock, users + 1)
         try:
-            patience = random.uniform(0, FURTHER_CLAIM) if session.held else self._patience
+            patience = self._patience
+            if session.held:
+                patience = random.uniform(0, FURTHER_CLAIM)  # noqa: S311
             await asyncio.wait_for(lock.acquire(), patience)
         except BaseException as error:
             self._leave(name)
