@@ -7,6 +7,10 @@ from typing import NamedTuple
 
 from fhir_server.access.grant import Action
 from fhir_server.exchange import FhirRequest, FhirResponse
+from fhir_server.operations.everything import everything
+from fhir_server.operations.lastn import lastn
+from fhir_server.operations.meta import meta, meta_add, meta_delete
+from fhir_server.operations.validate import validate
 from fhir_server.services import Services
 
 
@@ -26,4 +30,64 @@ class Operation(NamedTuple):
     definition: str
 
 
-OPERATIONS: tuple[Operation, ...] = ()
+_DEFINITIONS = "http://hl7.org/fhir/OperationDefinition/"
+_ANYWHERE = ("system", "type", "instance")
+_BOTH = ("GET", "POST")
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "validate",
+        ("type", "instance"),
+        (),
+        _BOTH,
+        Action.READ,
+        validate,
+        f"{_DEFINITIONS}Resource-validate",
+    ),
+    Operation("meta", _ANYWHERE, (), _BOTH, Action.READ, meta, f"{_DEFINITIONS}Resource-meta"),
+    Operation(
+        "meta-add",
+        ("instance",),
+        (),
+        ("POST",),
+        Action.UPDATE,
+        meta_add,
+        f"{_DEFINITIONS}Resource-meta-add",
+    ),
+    Operation(
+        "meta-delete",
+        ("instance",),
+        (),
+        ("POST",),
+        Action.UPDATE,
+        meta_delete,
+        f"{_DEFINITIONS}Resource-meta-delete",
+    ),
+    Operation(
+        "everything",
+        ("instance",),
+        ("Patient",),
+        _BOTH,
+        Action.READ,
+        everything,
+        f"{_DEFINITIONS}Patient-everything",
+    ),
+    Operation(
+        "everything",
+        ("instance",),
+        ("Encounter",),
+        _BOTH,
+        Action.READ,
+        everything,
+        f"{_DEFINITIONS}Encounter-everything",
+    ),
+    Operation(
+        "lastn",
+        ("type",),
+        ("Observation",),
+        _BOTH,
+        Action.SEARCH,
+        lastn,
+        f"{_DEFINITIONS}Observation-lastn",
+    ),
+)
