@@ -13,6 +13,7 @@ from fhir_server.search.elements import Leaf, leaves
 from fhir_server.search.expression import Path, about, parse, parse_relative, terms
 from fhir_server.search.extraction import Walk
 from fhir_server.search.kinds import Kind
+from fhir_server.search.kinds.composite import ORDERED
 from fhir_server.search.kinds.table import kind_of
 
 ABSTRACT = ("Resource", "DomainResource")
@@ -22,12 +23,16 @@ ABSTRACT = ("Resource", "DomainResource")
 class Component:
     """A part of a composite: `parameter` says how its values are compared.
 
-    `walks` find them, per type of the element that the composite is about.
+    `walks` find them, per type of the element that the composite is about. Where that is the
+    resource itself and the part's own parameter has further ordered values (SampledData beside
+    Quantity), `beyond` finds those; `whole` tells that the two together are all it has.
     """
 
     parameter: Parameter
     expressions: tuple[str, ...]
     walks: Mapping[str, Walk]
+    beyond: Walk | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -209,7 +214,15 @@ class Registry:
                 context.type: Walk(self.definitions, context.type, type_, {0: paths})
                 for context in contexts
             }
-            found.append(Component(next(fitting, parameter), sides, walks))
+            parameter = next(fitting, parameter)
+            further = set(parameter.paths or ()) - set(paths) if type_ in walks else set()
+            beyond = (
+                Walk(self.definitions, type_, type_, {0: further})
+                if further and parameter.type in ORDERED
+                else None
+            )
+            whole = set(walks) == {type_} and (beyond is not None or not further)
+            found.append(Component(parameter, sides, walks, beyond, whole))
         return tuple(found)
 
     def _systems(self, ends: Iterable[Leaf]) -> dict[str, str]:

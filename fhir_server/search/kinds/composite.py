@@ -2,7 +2,8 @@
 
 The parts of a composite are taken from one and the same element and fused to one key: texts joined
 by `$` in `k`; where one part is ordered, a row of `r` under `composite=texts&suffix`. Two ordered
-parts (a start and an end, each a number) are the two sides of one row.
+parts (a start and an end, each a number) are the two sides of one row. Values that a part's own
+parameter has beyond the composite's lie under `composite+`, for `fused` alone.
 """
 
 from __future__ import annotations
@@ -50,13 +51,17 @@ class Composite:
             self._index_one(parameter, node, out)
 
     def _index_one(self, parameter: Parameter, node: Node, out: Collector) -> None:
+        code = parameter.code
         texts: list[list[str]] = []
         ordered: list[tuple[int, list[Row]]] = []
         # The value decides most often whether a composite has one, so it is looked at first.
         values: dict[int, Sequence[Node]] = {}
         for at in reversed(range(len(parameter.components))):
-            walk = parameter.components[at].walks[node.type]
-            found = walk.one(node.value, out.resource)
+            component = parameter.components[at]
+            found = component.walks[node.type].one(node.value, out.resource)
+            if not found and component.beyond is not None and node.value is out.resource:
+                found = component.beyond.one(node.value, out.resource)
+                code = f"{parameter.code}+"
             if not found:
                 return
             values[at] = found
@@ -73,8 +78,9 @@ class Composite:
                 texts.append(
                     [text for one in values[at] for text in _component_keys(component, one)]
                 )
-        out.keys[f"?{parameter.code}"] = None
-        self._write(parameter.code, texts, ordered, out)
+        if code == parameter.code:
+            out.keys[f"?{code}"] = None
+        self._write(code, texts, ordered, out)
 
     def _write(
         self,
@@ -103,7 +109,8 @@ class Composite:
             return missing(parameter.code, parameter.stored, values)
         if modifier:
             raise unsupported(parameter.code, "composite", modifier, ())
-        return any_of([_match_one(parameter, value, context) for value in values])
+        given = [_parts(parameter, value) for value in values]
+        return any_of([_match_one(parameter, parameter.stored, one, context) for one in given])
 
 
 def _component_keys(component: Component, node: Node) -> list[str]:
@@ -111,13 +118,47 @@ def _component_keys(component: Component, node: Node) -> list[str]:
     return found if component.parameter.type == "token" else [_escaped(text) for text in found]
 
 
-def _match_one(parameter: Parameter, value: str, context: MatchContext) -> Filter:
+def fused(
+    first: Parameter,
+    first_values: Sequence[str],
+    second: Parameter,
+    second_values: Sequence[str],
+    context: MatchContext,
+) -> Filter | None:
+    """One filter for two parameters without modifiers, where a composite holds both fused.
+
+    It finds what both filters find, in one range of an index: `code` with `value-quantity` of
+    Observation lie under `code-value-quantity`. None where no composite is exactly the two.
+    """
+    values = {first.url: first_values, second.url: second_values}
+    for one in context.registry.all(context.type):
+        if (
+            one.type == "composite"
+            and [component.parameter.url in values for component in one.components] == [True, True]
+            and len(values) == 2
+            and all(component.whole for component in one.components)
+        ):
+            pairs = itertools.product(*(values[part.parameter.url] for part in one.components))
+            codes = (
+                (one.code, f"{one.code}+") if any(p.beyond for p in one.components) else (one.code,)
+            )
+            return any_of([_match_one(one, codes, pair, context) for pair in pairs])
+    return None
+
+
+def _parts(parameter: Parameter, value: str) -> Sequence[str]:
     given = parts(value, "$")
     if len(given) != len(parameter.components) or not all(given):
         codes = "$".join(component.parameter.code for component in parameter.components)
         raise MalformedRequest(
             f"{parameter.code}={shown(value)} must have {len(parameter.components)} parts: {codes}"
         )
+    return given
+
+
+def _match_one(
+    parameter: Parameter, codes: Sequence[str], given: Sequence[str], context: MatchContext
+) -> Filter:
     texts: list[list[tuple[str, bool]]] = []
     ordered: list[tuple[str, list[Wanted]]] = []
     for component, part in zip(parameter.components, given, strict=True):
@@ -132,7 +173,7 @@ def _match_one(parameter: Parameter, value: str, context: MatchContext) -> Filte
             texts.append(forms)
     filters = [
         one
-        for code in parameter.stored
+        for code in codes
         for combination in itertools.product(*texts)
         for one in [_filter(code, combination, ordered)]
     ]

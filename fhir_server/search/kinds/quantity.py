@@ -77,7 +77,7 @@ class Quantity:
         unit = _canonical_unit(code) if system == UCUM else None
         if unit is None:
             return _suffix(system, code), ways(prefix, exact, half, lambda bound: bound)
-        return f"|{unit}", ways(prefix, exact, half, lambda bound: _in_canonical(bound, code))
+        return f"|{unit}", ways(prefix, exact, half, lambda bound: _converted(bound, code))
 
     width = 0
 
@@ -149,23 +149,42 @@ def _rows(
     low: Decimal | int | None, high: Decimal | int | None, unit: dict[str, Any], comparator: str
 ) -> list[Row]:
     """Rows of one interval; None is a side without limit."""
-    system, code, name = unit.get("system"), unit.get("code"), unit.get("unit")
+    return list(
+        _rows_of(low, high, unit.get("system"), unit.get("code"), unit.get("unit"), comparator)
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _rows_of(
+    low: Decimal | int | None,
+    high: Decimal | int | None,
+    system: str | None,
+    code: str | None,
+    name: str | None,
+    comparator: str,
+) -> tuple[Row, ...]:
+    """The same, kept for a moment: a value comes once by itself and once with its code."""
     plain = _bounds(low, high, comparator)
     found = [Row("", *plain)]
     for text in dict.fromkeys((code, name)):
         if text:
             found.append(Row(f"||{shortened(text)}", *plain))
     if system and code:
-        base = _canonical_unit(code) if system == UCUM else None
-        if base is None:
-            found.append(Row(_suffix(system, code), *plain))
-        else:
-            ends = (
-                None if low is None else _in_canonical(Decimal(low), code),
-                None if high is None else _in_canonical(Decimal(high), code),
-            )
-            found.append(Row(f"|{base}", *_bounds(*ends, comparator)))
-    return found
+        found.append(_in_unit(low, high, system, code, comparator))
+    return tuple(found)
+
+
+def _in_unit(
+    low: Decimal | int | None, high: Decimal | int | None, system: str, code: str, comparator: str
+) -> Row:
+    """The row of the interval in canonical units, or in its own where UCUM cannot convert it."""
+    base = _canonical_unit(code) if system == UCUM else None
+    if base is not None:
+        first = None if low is None else _in_canonical(Decimal(low), code)
+        last = None if high is None else _in_canonical(Decimal(high), code)
+        if (low is None or first is not None) and (high is None or last is not None):
+            return Row(f"|{base}", *_bounds(first, last, comparator))
+    return Row(_suffix(system, code), *_bounds(low, high, comparator))
 
 
 def _bounds(
@@ -197,8 +216,14 @@ def _canonical_unit(code: str) -> str | None:
 
 
 @lru_cache(maxsize=16_384)
-def _in_canonical(value: Decimal, code: str) -> Decimal:
+def _in_canonical(value: Decimal, code: str) -> Decimal | None:
+    """The value in canonical units; None where it lies outside what the unit can say."""
     found = canonical(value, code)
+    return None if found is None else found[0]
+
+
+def _converted(value: Decimal, code: str) -> Decimal:
+    found = _in_canonical(value, code)
     if found is None:
-        raise MalformedRequest(f"{value} {code} lies outside what the unit can say")
-    return found[0]
+        raise MalformedRequest(f"{value} {shown(code)} lies outside what the unit can say")
+    return found

@@ -10,6 +10,7 @@ ContactPoints have none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from fhir_server.errors import MalformedRequest, UnsupportedParameter
@@ -27,6 +28,8 @@ CASELESS = frozenset(("urn:ietf:bcp:13", "urn:ietf:bcp:47", "urn:iso:std:iso:316
 SPECIAL_VALUES = "http://hl7.org/fhir/special-values"
 MODIFIERS = ("not", "text", "in", "not-in", "above", "below", "of-type")
 
+_REPEATED = frozenset(("CodeableConcept", "Coding", "code", "boolean"))
+
 Coding = tuple[str | None, str | None]
 
 
@@ -37,10 +40,13 @@ class Token:
         code, keys = parameter.code, out.keys
         keys[f"?{code}"] = None
         for node in nodes:
-            for form in self.all_forms(parameter, node):
-                keys[f"{code}={form}"] = None
-            if type(node.value) is dict:
-                _index_details(code, node.type, node.value, keys)
+            type_, value = node
+            repeated = type_ in _REPEATED
+            for system, text in codings(parameter, node):
+                made = _coding_keys if repeated else _coding_keys.__wrapped__
+                keys.update(made(code, system, text))
+            if type(value) is dict:
+                _index_details(code, type_, value, keys)
 
     def match(
         self, parameter: Parameter, modifier: str, values: Sequence[str], context: MatchContext
@@ -73,13 +79,7 @@ class Token:
     def all_forms(self, parameter: Parameter, node: Node) -> Iterator[str]:
         """Everything that a token may be looked for as: see above."""
         for system, value in codings(parameter, node):
-            space = None if system is None else _part(system)
-            if value is not None:
-                text = _part(value)
-                yield text
-                yield f"|{text}" if space is None else f"{space}|{text}"
-            if space is not None:
-                yield f"{space}|"
+            yield from _all_forms(system, value)
 
     def forms(self, parameter: Parameter, value: str) -> list[str]:
         """What a search for the value looks for; one of them is enough."""
@@ -99,7 +99,24 @@ class Token:
         self, parameter: Parameter, value: str, context: MatchContext
     ) -> list[tuple[str, bool]]:
         """The texts that a composite's key may have here, and whether each is only a beginning."""
-        return [(form, form.endswith("|")) for form in _forms(parameter, value)]
+        system, code = split(parameter.code, value)
+        return [(form, bool(system and not code)) for form in _forms(parameter, value)]
+
+
+def _all_forms(system: str | None, value: str | None) -> Iterator[str]:
+    space = None if system is None else _part(system)
+    if value is not None:
+        text = _part(value)
+        yield text
+        yield f"|{text}" if space is None else f"{space}|{text}"
+    if space is not None:
+        yield f"{space}|"
+
+
+@lru_cache(maxsize=32_768)
+def _coding_keys(name: str, system: str | None, value: str | None) -> dict[str, None]:
+    """The keys of one coding; kept, since the same codes come in resource after resource."""
+    return {f"{name}={form}": None for form in _all_forms(system, value)}
 
 
 def codings(parameter: Parameter, node: Node) -> Iterator[Coding]:
