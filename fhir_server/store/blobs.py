@@ -7,12 +7,12 @@ afterwards; a file that no document came to point to is removed by `sweep`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bson import ObjectId
 from gridfs.asynchronous import AsyncGridFSBucket
 from gridfs.errors import NoFile
+from msgspec.structs import replace
 from pymongo.read_concern import ReadConcern
 
 from fhir_server.errors import ServerFault, TooLarge

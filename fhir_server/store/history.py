@@ -9,8 +9,10 @@ moment, so that a version which moves meanwhile is neither missed nor shown twic
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from fhir_server.access.grant import NOTHING, Action, Filter, Grant
 from fhir_server.errors import NotFound, TooCostly

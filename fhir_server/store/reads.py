@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from fhir_server.access.grant import NOTHING, Action, Filter, Grant
 from fhir_server.errors import Gone, NotFound

@@ -9,9 +9,9 @@ has the keys `k` of the version that was deleted. A document of `{Type}_history`
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from bson import ObjectId
 
 from fhir_server.errors import Conflict
@@ -26,8 +26,7 @@ class VersionConflict(Conflict):
     """Another writer replaced the version that this write was meant for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(msgspec.Struct, frozen=True, gc=False):
     """One version of one resource; `updated` is in microseconds since 1970 UTC.
 
     `raw` is the whole resource as JSON, stamped; empty in a deletion. `keys` are there where they
