@@ -1,0 +1,146 @@
+"""Running the server: one process, or several that share its socket."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from ipaddress import ip_address
+from types import FrameType
+
+import httpx
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from fhir_server.app import Server, create_app
+from fhir_server.cli.console import Failed, err
+from fhir_server.settings import Settings
+
+PATIENCE = 30
+"""Seconds that requests under way have to finish once the server is told to stop."""
+
+START_SECONDS = 120
+BACKLOG = 2048
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@contextmanager
+def bound(settings: Settings) -> Iterator[tuple[Settings, socket.socket]]:
+    """A socket on the address of the settings, and the settings with the port that it got."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError as error:
+            raise Failed(
+                f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}. "
+                "Choose another with --port, or --port 0 for any free one."
+            ) from None
+        listener.set_inheritable(True)
+        port = listener.getsockname()[1]
+        yield settings.model_copy(update={"port": port}), listener
+
+
+def run(settings: Settings, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve until told to stop (SIGINT or SIGTERM), then finish what is under way.
+
+    `ready` is called once the server answers. Raises Failed where it could not start.
+    """
+    config = uvicorn.Config(
+        partial(_worker, settings) if settings.workers > 1 else create_app(settings),
+        factory=settings.workers > 1,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=PATIENCE,
+        timeout_worker_healthcheck=60,
+    )
+    stop = threading.Event()
+    watch = threading.Thread(target=_await, args=(settings, ready, stop), daemon=True)
+    watch.start()
+    try:
+        with _interrupted_by(signal.SIGTERM):
+            if settings.workers > 1:
+                supervisor = Multiprocess(config, sockets=[listener])
+                supervisor.run()
+                started = all(
+                    process.exitcode != STARTUP_FAILURE for process in supervisor.processes
+                )
+            else:
+                server = uvicorn.Server(config)
+                server.run(sockets=[listener])
+                started = server.started
+    except KeyboardInterrupt:
+        err.print("Stopped.")
+        return
+    finally:
+        stop.set()
+        watch.join()
+    if not started:
+        raise Failed("The server could not start; the lines above say why.")
+
+
+def _worker(settings: Settings) -> Server:
+    """The application of one of several processes; it ends when the process that began it does."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def follow() -> None:
+            parent.join()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=follow, daemon=True).start()
+    return create_app(settings)
+
+
+@contextmanager
+def _interrupted_by(number: signal.Signals) -> Iterator[None]:
+    """Let a signal that comes outside of serving end the command as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+def _await(settings: Settings, ready: Callable[[], None], stop: threading.Event) -> None:
+    host = settings.host if ":" not in settings.host else f"[{settings.host}]"
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104 - not bound here
+    until = time.monotonic() + START_SECONDS
+    with httpx.Client(timeout=5, trust_env=False) as client:
+        while time.monotonic() < until and not stop.wait(0.02):
+            try:
+                if client.get(f"http://{host}:{settings.port}/readyz").is_success:
+                    ready()
+                    return
+            except httpx.TransportError:
+                continue

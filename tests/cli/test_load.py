@@ -1,0 +1,136 @@
+"""`fhir-server load`: into the store and over HTTP, twice, with failures told at the end."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.cli.command import Running, run, running
+from tests.oracles import shared
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of one server for the whole module."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Running]:
+    """An open server, beside which the command loads."""
+    with running("serve", "--open", "--port", "0", "--data", folder) as server:
+        yield server
+
+
+def total(server: Running, query: str) -> int:
+    return int(httpx.get(f"{server.base}/{query}", params={"_total": "accurate"}).json()["total"])
+
+
+def bundle(type_: str, *entries: dict[str, Any]) -> bytes:
+    return json.dumps({"resourceType": "Bundle", "type": type_, "entry": entries}).encode()
+
+
+def conditional(name: str) -> dict[str, Any]:
+    identifier = {"system": "https://example.org/people", "value": name}
+    return {
+        "fullUrl": f"urn:uuid:{name}",
+        "resource": {"resourceType": "Patient", "identifier": [identifier]},
+        "request": {
+            "method": "POST",
+            "url": "Patient",
+            "ifNoneExist": f"identifier={identifier['system']}|{name}",
+        },
+    }
+
+
+def into(server: Running, folder: Path, way: str) -> list[str | Path]:
+    return ["--url", server.base] if way == "url" else ["--data", folder]
+
+
+@pytest.mark.parametrize("way", ["store", "url"])
+def test_running_it_twice_changes_nothing_where_entries_are_conditional(
+    way, server, folder, tmp_path
+):
+    name = f"twice-{way}"
+    (tmp_path / "a.json").write_bytes(bundle("transaction", conditional(name)))
+    for _ in range(2):
+        done = run("load", tmp_path, *into(server, folder, way))
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"Loaded 1 entries of 1 files in [\d.]+ s \(\d+/s\)", done.stdout)
+    (found,) = httpx.get(f"{server.base}/Patient", params={"identifier": name}).json()["entry"]
+    assert found["resource"]["meta"]["versionId"] == "1"
+
+
+@pytest.mark.parametrize("way", ["store", "url"])
+def test_what_fails_is_told_at_the_end_and_the_rest_goes_on(way, server, folder, tmp_path):
+    system = f"https://example.org/{way}"
+    good = {"resourceType": "Patient", "identifier": [{"system": system, "value": "1"}]}
+    (tmp_path / "a-bad.json").write_text('{"resourceType":"Patient","birthDate":"2023-02-30"}')
+    (tmp_path / "b-broken.json").write_text('{"resourceType":')
+    (tmp_path / "c-good.json").write_text(json.dumps(good))
+    lines = [json.dumps(good), '{"resourceType":"Nonsense"}', json.dumps(good)]
+    (tmp_path / "d.ndjson.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    done = run("load", tmp_path, *into(server, folder, way))
+    assert done.returncode == 1
+    assert "Loaded 3 entries of 4 files" in done.stdout
+    assert total(server, f"Patient?identifier={system}|") == 3
+    told = done.stderr
+    assert "Patient.birthDate" in told
+    assert re.search(r"a-bad\.json answered 4\d\d", told)
+    assert "b-broken.json" in told
+    assert "line 2" in told
+    assert "3 failed" in told
+    assert "Traceback" not in told
+
+
+def test_a_failing_transaction_names_its_entry_and_leaves_nothing(server, folder, tmp_path):
+    bad = {
+        "resource": {"resourceType": "Patient", "gender": "none"},
+        "request": {"method": "POST", "url": "Patient"},
+    }
+    (tmp_path / "t.json").write_bytes(bundle("transaction", conditional("lost"), bad))
+    done = run("load", tmp_path, "--data", folder)
+    assert done.returncode == 1
+    assert "Bundle.entry[1].resource.gender" in done.stderr
+    assert total(server, "Patient?identifier=lost") == 0
+
+
+def test_a_collection_is_stored_whole(server, folder, tmp_path):
+    patient = {"resourceType": "Patient", "id": "of-a-collection"}
+    note = {"resourceType": "Basic", "code": {"text": "x"}, "subject": {"reference": "urn:uuid:p"}}
+    entries = [{"fullUrl": "urn:uuid:p", "resource": patient}, {"resource": note}]
+    (tmp_path / "c.json").write_bytes(bundle("collection", *entries))
+    assert run("load", tmp_path, "--data", folder).returncode == 0
+    assert total(server, "Basic?subject=Patient/of-a-collection") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("gone.json", "is not there"), ("notes.txt", "is of no kind")]
+)
+def test_a_path_that_cannot_be_loaded_is_one_clear_line(name, says, tmp_path):
+    (tmp_path / "notes.txt").write_text("no")
+    done = run("load", tmp_path / name, "--data", tmp_path / "data")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert says in done.stderr
+
+
+@pytest.mark.oracles
+def test_the_synthetic_patients_load_without_one_error(tmp_path):
+    files = shared("data/synthea")
+    done = run("load", files, "--data", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Loaded 11,712 entries of 22 files" in done.stdout
+
+
+@pytest.mark.oracles
+def test_the_official_examples_load(tmp_path):
+    done = run("load", shared("data/spec-examples/spec-examples.tar.gz"), "--data", tmp_path)
+    assert done.returncode == 0, done.stderr
