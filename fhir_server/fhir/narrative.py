@@ -59,6 +59,7 @@ _ATTRIBUTE = (
 _TAG = rf"<(?:{_NAMES})(?:\s+{_ATTRIBUTE})*\s*/?>|</(?:{_NAMES})\s*>|<!--[^<>]*-->"
 _PLAIN = re.compile(rf"(?:[^<]+|{_TAG})*+")
 _TELLING = re.compile(r"""\s(href|src|cite|longdesc|style|xmlns)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_UNSAYABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NAMED = re.compile(r"&(?!(?:amp|lt|gt|quot|apos);)[A-Za-z][A-Za-z0-9]*;")
 
 
@@ -117,7 +118,7 @@ def clean(div: str) -> str:
     try:
         root = _parse(div)
     except ValueError:
-        return f'<div xmlns="{XHTML}">{escape(div, quote=False)}</div>'
+        return f'<div xmlns="{XHTML}">{escape(_UNSAYABLE.sub("", div), quote=False)}</div>'
     for node in list(root.iter()):
         if not isinstance(node.tag, str):
             _drop(node)
