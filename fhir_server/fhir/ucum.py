@@ -113,12 +113,15 @@ def comparable(one: str, other: str) -> bool:
 
 
 def multiply(v1: Decimal, u1: str, v2: Decimal, u2: str) -> tuple[Decimal, str]:
-    """The product, in canonical units unless one side is a plain number."""
+    """The product: `(12, "cm")` and `(3, "m")` give `(3600, "cm2")`.
+
+    In canonical units where the codes have numbers in them. UcumError for special units.
+    """
     return _product(v1, u1, v2, u2, 1)
 
 
 def divide(v1: Decimal, u1: str, v2: Decimal, u2: str) -> tuple[Decimal, str]:
-    """The quotient, in canonical units unless the divisor is a plain number.
+    """The quotient: `(120, "m")` and `(60, "s")` give `(2, "m/s")`; otherwise as `multiply`.
 
     ZeroDivisionError for a zero divisor.
     """
@@ -325,7 +328,48 @@ def _product(v1: Decimal, u1: str, v2: Decimal, u2: str, sign: int) -> tuple[Dec
     unit = one.times(other, sign)
     if unit.special:
         raise UcumError(f"'{u1}' and '{u2}' cannot be multiplied")
-    return _decimal(_fraction(v1) * _fraction(v2) ** sign * unit.factor), unit.code
+    value = _fraction(v1) * _fraction(v2) ** sign
+    powers: dict[tuple[str, str], int] = {}
+    if unit.dimensions and all(
+        _gather(_syntax(code), direction, powers) for code, direction in ((u1, 1), (u2, sign))
+    ):
+        code, factor = _written(powers)
+        return _decimal(value * factor), code
+    return _decimal(value * unit.factor), unit.code
+
+
+def _gather(parts: list[Any], direction: int, powers: dict[tuple[str, str], int]) -> bool:
+    """Adds up the exponents of (prefix, symbol). False where a number stands among the units."""
+    for sign, node in parts:
+        if isinstance(node, tuple):
+            prefix, symbol, exponent = node
+            power = powers.get((prefix, symbol), 0) + exponent * sign * direction
+            powers[prefix, symbol] = power
+        elif isinstance(node, int):
+            if node != 1:
+                return False
+        elif not _gather(node, sign * direction, powers):
+            return False
+    return True
+
+
+def _written(powers: dict[tuple[str, str], int]) -> tuple[str, Fraction]:
+    """The code of a product, every symbol with the prefix that it has first, and its factor."""
+    factor, first, merged = Fraction(1), dict[str, str](), dict[str, int]()
+    prefixes = _table().prefixes
+    for (prefix, symbol), power in powers.items():
+        kept = first.setdefault(symbol, prefix)
+        sizes = [prefixes[each][0] if each else Fraction(1) for each in (prefix, kept)]
+        factor *= (sizes[0] / sizes[1]) ** power
+        merged[symbol] = merged.get(symbol, 0) + power
+    over, under = [], ""
+    for symbol, power in merged.items():
+        text = first[symbol] + symbol + (str(abs(power)) if abs(power) > 1 else "")
+        if power > 0:
+            over.append(text)
+        elif power < 0:
+            under += f"/{text}"
+    return (".".join(over) + under) or "1", factor
 
 
 def _fraction(value: Decimal) -> Fraction:

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from fhir_server.fhir import ucum
 from fhir_server.fhir.fhirpath.errors import ExecutionFault
 from fhir_server.fhir.fhirpath.function import Function
+from fhir_server.fhir.fhirpath.intervals import difference, duration
 from fhir_server.fhir.fhirpath.operators import wrap
-from fhir_server.fhir.fhirpath.quantity import Quantity
-from fhir_server.fhir.fhirpath.scope import Items, Scope, integer, single
+from fhir_server.fhir.fhirpath.quantity import CALENDAR, Quantity, compare
+from fhir_server.fhir.fhirpath.scope import Items, Scope, integer, single, text
 from fhir_server.fhir.fhirpath.temporal import Temporal, high_boundary, low_boundary
 
 _MOST_DIGITS = 31
@@ -69,11 +69,13 @@ def _precision(scope: Scope, items: Items) -> Items:
 
 def _comparable(scope: Scope, items: Items, other: Items) -> Items:
     one, two = single(items, "comparable()"), single(other, "comparable()")
-    if one is None or two is None:
-        return []
+    if isinstance(one, int | Decimal):
+        one = Quantity(Decimal(one))
+    if isinstance(two, int | Decimal):
+        two = Quantity(Decimal(two))
     if not isinstance(one, Quantity) or not isinstance(two, Quantity):
-        raise ExecutionFault("comparable() needs quantities")
-    return [ucum.comparable(one.code, two.code)]
+        return []
+    return [compare(one, two) is not None]
 
 
 def _moment(scope: Scope) -> datetime:
@@ -140,6 +142,20 @@ def _time_of(scope: Scope, items: Items) -> Items:
     return [Temporal("Time", value.parts[3:], None, value.digits)]
 
 
+def _interval(name: str, count: Callable[..., int | None]) -> Callable[..., Items]:
+    def function(scope: Scope, items: Items, other: Items, unit: Items) -> Items:
+        one, two, word = single(items, name), single(other, name), text(unit, name)
+        if one is None or two is None or word is None:
+            return []
+        if not isinstance(one, Temporal) or not isinstance(two, Temporal):
+            raise ExecutionFault(f"{name} needs dates or times")
+        if word not in CALENDAR:
+            raise ExecutionFault(f"'{word}' is no calendar unit")
+        return wrap(count(one, two, CALENDAR[word]))
+
+    return function
+
+
 _PARTS: dict[str, Any] = {
     name: _part(name, place)
     for place, name in enumerate(("yearOf", "monthOf", "dayOf", "hourOf", "minuteOf", "secondOf"))
@@ -154,6 +170,8 @@ TABLE: dict[str, Function] = {
     "today": Function(_today, returns=("System.Date",)),
     "timeOfDay": Function(_time_of_day, returns=("System.Time",)),
     "timezoneOffsetOf": Function(_zone, returns=("System.Decimal",)),
+    "duration": Function(_interval("duration()", duration), 2, 2, _INTEGER),
+    "difference": Function(_interval("difference()", difference), 2, 2, _INTEGER),
     "dateOf": Function(_date_of, returns=("System.Date",)),
     "timeOf": Function(_time_of, returns=("System.Time",)),
 } | {name: Function(call, returns=_INTEGER) for name, call in _PARTS.items()}

@@ -15,7 +15,7 @@ from fhir_server.fhir.fhirpath.shapes import Node, TypeInfo
 from fhir_server.fhir.fhirpath.shapes import children as children_of
 
 _BOOLEAN = ("System.Boolean",)
-_MOST = 1_000_000  # nodes that one descendants() may visit
+_MOST = 1_000_000  # items that one function may give
 
 
 def _truths(items: Items, name: str) -> list[bool | None]:
@@ -81,6 +81,12 @@ def _not(scope: Scope, items: Items) -> Items:
     return [] if value is None else [not value]
 
 
+def _combine(scope: Scope, items: Items, other: Items, order: Items | None = None) -> Items:
+    if len(items) + len(other) > _MOST:
+        raise ExecutionFault(f"combine() found more than {_MOST} items")
+    return [*items, *other]
+
+
 def _coalesce(scope: Scope, items: Items, *choices: Items) -> Items:
     return next((choice for choice in choices if choice), [])
 
@@ -114,7 +120,7 @@ TABLE: dict[str, Function] = {
     "intersect": Function(_intersect, 1, 1, SAME),
     "exclude": Function(_exclude, 1, 1, SAME),
     "union": Function(lambda s, i, o: distinct([*i, *o]), 1, 1),
-    "combine": Function(lambda s, i, o: [*i, *o], 1, 2),
+    "combine": Function(_combine, 1, 2),
     "coalesce": Function(_coalesce, 1, 99),
     "children": Function(_children),
     "descendants": Function(_descendants),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -196,7 +197,7 @@ def _given(value: Any) -> Any:
         return [_given(each) for each in value]
     if isinstance(value, dict):
         return root(value)
-    return value
+    return Decimal(repr(value)) if isinstance(value, float) else value
 
 
 def _first_node(value: Any) -> Node | None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from fhir_server.fhir import ucum
 from fhir_server.fhir.fhirpath.function import Function
 from fhir_server.fhir.fhirpath.operators import wrap
 from fhir_server.fhir.fhirpath.quantity import CALENDAR, Quantity
@@ -119,11 +118,10 @@ def _in_unit(scope: Scope, items: Items, unit: Items = ()) -> Items:  # type: ig
     wish = single(list(unit), "toQuantity()")
     if found is None or wish is None:
         return wrap(found)
-    try:
-        code = Quantity(Decimal(1), CALENDAR[wish], True).code if wish in CALENDAR else wish
-        return [Quantity(ucum.convert(found.value, found.code, code), wish)]
-    except ucum.UcumError:
-        return []
+    calendar = wish in CALENDAR
+    target = Quantity(Decimal(1), CALENDAR.get(wish, wish), calendar)
+    value = found.to(target)
+    return [] if value is None else [Quantity(value, target.unit, calendar)]
 
 
 def _converts_unit(scope: Scope, items: Items, unit: Items = ()) -> Items:  # type: ignore[assignment]

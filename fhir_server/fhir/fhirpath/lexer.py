@@ -74,7 +74,11 @@ def _meaning(kind: str, text: str, at: int) -> str:
             raise SyntaxFault(f"'\\{code}' is no escape in a string", position=at + match.start())
         return _ESCAPED[code]
 
-    return _ESCAPE.sub(resolve, text[1:-1])
+    found = _ESCAPE.sub(resolve, text[1:-1])
+    try:  # two escapes may be the halves of one character
+        return found.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise SyntaxFault("half a character in a string", position=at) from None
 
 
 def _shown(text: str, at: int) -> str:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, DecimalException
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Decimal, DecimalException
 from typing import Any
 
-from fhir_server.fhir.fhirpath.equality import named
+from fhir_server.fhir.fhirpath.equality import compare, named
 from fhir_server.fhir.fhirpath.errors import ExecutionFault
 from fhir_server.fhir.fhirpath.function import Function
-from fhir_server.fhir.fhirpath.operators import wrap
+from fhir_server.fhir.fhirpath.operators import OPERATORS, wrap
 from fhir_server.fhir.fhirpath.quantity import Quantity
 from fhir_server.fhir.fhirpath.scope import Items, Scope, integer, number, single
+from fhir_server.fhir.fhirpath.shapes import system
 
-_INTEGER = ("System.Integer",)
 _DECIMAL = ("System.Decimal",)
 
 
@@ -60,33 +60,74 @@ def _rounded(value: Decimal, places: int) -> Decimal:
         return value
 
 
-def _whole(rounding: str) -> Callable[[Any], int]:
-    return lambda value: int(Decimal(value).to_integral_value(rounding=rounding))
+def _whole(name: str, rounding: str) -> Callable[[Scope, Items], Items]:
+    def function(scope: Scope, items: Items) -> Items:
+        value = single(items, f"{name}()")
+        if isinstance(value, Quantity):
+            whole = value.value.to_integral_value(rounding=rounding)
+            return [Quantity(whole, value.unit, value.calendar)]
+        found = number(items, f"{name}()")
+        return [] if found is None else [int(Decimal(found).to_integral_value(rounding=rounding))]
+
+    return function
+
+
+def _numbers(name: str, items: Items) -> list[Any]:
+    """The values of a collection; ExecutionFault where they are not all of one type."""
+    found = [system(item) for item in items]
+    if len({named(value) for value in found}) > 1:
+        raise ExecutionFault(f"{name}() needs values of one type")
+    return found
+
+
+def _sum(scope: Scope, items: Items) -> Items:
+    total: Items = []
+    for value in _numbers("sum", items):
+        total = OPERATORS["+"](total, [value]) if total else [value]
+    return total
+
+
+def _average(scope: Scope, items: Items) -> Items:
+    values = _numbers("avg", items)
+    return OPERATORS["/"](_sum(scope, values), [len(values)]) if values else []
+
+
+def _least(name: str, sign: int) -> Callable[[Scope, Items], Items]:
+    def function(scope: Scope, items: Items) -> Items:
+        values = _numbers(name, items)
+        found = values[:1]
+        for value in values[1:]:
+            order = compare(value, found[0])
+            if order is None:
+                return []
+            if order == sign:
+                found = [value]
+        return found
+
+    return function
 
 
 def _power(value: Any, exponent: Any) -> Any:
     if isinstance(value, int) and isinstance(exponent, int) and exponent >= 0:
         if exponent * max(1, abs(value).bit_length()) > 4096:
             return None
-        result = value**exponent
-        return result if abs(result) < 2**31 else Decimal(result)
+        return Decimal(value**exponent)
     if value < 0 and exponent != int(exponent):
         return None
     return Decimal(value) ** Decimal(exponent)
 
 
 def _logarithm(value: Any, base: Any) -> Decimal:
+    if value <= 0 or base <= 0:
+        raise ExecutionFault("log() needs numbers above 0")
     exact = Decimal(value).ln() / Decimal(base).ln()
     return round(exact, 20)
 
 
 _ON_NUMBERS: dict[str, tuple[Callable[..., Any], int, tuple[str, ...] | None]] = {
-    "ceiling": (_whole(ROUND_CEILING), 0, _INTEGER),
-    "floor": (_whole(ROUND_FLOOR), 0, _INTEGER),
-    "truncate": (lambda value: int(value), 0, _INTEGER),
     "exp": (lambda value: Decimal(value).exp(), 0, _DECIMAL),
     "ln": (lambda value: Decimal(value).ln() if value > 0 else None, 0, _DECIMAL),
-    "log": (lambda v, base: _logarithm(v, base) if v > 0 and base > 0 else None, 1, _DECIMAL),
+    "log": (_logarithm, 1, _DECIMAL),
     "power": (_power, 1, None),
     "sqrt": (lambda value: Decimal(value).sqrt() if value >= 0 else None, 0, _DECIMAL),
 }
@@ -94,6 +135,13 @@ _ON_NUMBERS: dict[str, tuple[Callable[..., Any], int, tuple[str, ...] | None]] =
 TABLE: dict[str, Function] = {
     "abs": Function(_abs, 0, 0, None, "number"),
     "round": Function(_round, 0, 1, None, "number"),
+    "ceiling": Function(_whole("ceiling", ROUND_CEILING), 0, 0, None, "number"),
+    "floor": Function(_whole("floor", ROUND_FLOOR), 0, 0, None, "number"),
+    "truncate": Function(_whole("truncate", ROUND_DOWN), 0, 0, None, "number"),
+    "sum": Function(_sum),
+    "avg": Function(_average),
+    "min": Function(_least("min", -1)),
+    "max": Function(_least("max", 1)),
 }
 for _name, (_act, _count, _returns) in _ON_NUMBERS.items():
     TABLE[_name] = Function(_on_number(_name, _act), _count, _count, _returns, "number")

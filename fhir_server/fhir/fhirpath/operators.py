@@ -10,6 +10,7 @@ from decimal import Decimal, DecimalException
 from typing import Any
 
 from fhir_server.fhir import ucum
+from fhir_server.fhir.fhirpath import quantity
 from fhir_server.fhir.fhirpath.equality import compare, distinct, equal, equivalent, key, named
 from fhir_server.fhir.fhirpath.errors import ExecutionFault
 from fhir_server.fhir.fhirpath.quantity import Quantity
@@ -17,6 +18,8 @@ from fhir_server.fhir.fhirpath.scope import Items, single
 from fhir_server.fhir.fhirpath.temporal import Temporal, plus
 
 _LARGEST = 2**31 - 1
+_DATE_UNITS = frozenset(("year", "month", "week", "day"))
+_LONGEST = 20_000_000  # characters of a text that an expression may build
 
 
 def wrap(value: Any) -> Items:
@@ -61,7 +64,7 @@ def _concatenate(left: Items, right: Items) -> Items:
         if value is not None and not isinstance(value, str):
             raise ExecutionFault(f"'&' needs strings, not {named(side[0])}")
         parts.append(value or "")
-    return ["".join(parts)]
+    return [_bounded("".join(parts))]
 
 
 def _arithmetic(sign: str) -> Callable[[Items, Items], Items]:
@@ -86,6 +89,13 @@ def _arithmetic(sign: str) -> Callable[[Items, Items], Items]:
     return operator
 
 
+def _bounded(text: str) -> str:
+    """The text, or ExecutionFault where repeated doubling has made it huge."""
+    if len(text) > _LONGEST:
+        raise ExecutionFault(f"a text of more than {_LONGEST} characters")
+    return text
+
+
 def _numbers(one: Any, other: Any) -> bool:
     return isinstance(one, int | Decimal) and isinstance(other, int | Decimal)
 
@@ -95,8 +105,10 @@ def _mismatch(sign: str, one: Any, other: Any) -> ExecutionFault:
 
 
 def _add(one: Any, other: Any) -> Any:
-    if _numbers(one, other) or (isinstance(one, str) and isinstance(other, str)):
+    if _numbers(one, other):
         return one + other
+    if isinstance(one, str) and isinstance(other, str):
+        return _bounded(one + other)
     return _shift("+", one, other, 1)
 
 
@@ -107,35 +119,33 @@ def _subtract(one: Any, other: Any) -> Any:
 
 
 def _shift(sign: str, one: Any, other: Any, direction: int) -> Any:
-    if isinstance(one, Quantity) and isinstance(other, Quantity):
-        if one.unit == other.unit and one.calendar == other.calendar:
-            return Quantity(one.value + direction * other.value, one.unit, one.calendar)
-        value = ucum.convert(other.value, other.code, one.code)
-        return Quantity(one.value + direction * value, one.unit, one.calendar)
     if isinstance(one, Temporal) and isinstance(other, Quantity):
         unit = other.duration
-        if unit is None:
-            raise ExecutionFault(f"'{other.unit}' cannot be added to a date or time")
-        return plus(one, direction * other.value, unit)
-    raise _mismatch(sign, one, other)
+        if unit is None or (one.kind == "Time" and unit in _DATE_UNITS):
+            raise ExecutionFault(f"'{other.unit}' cannot be added to a {one.kind}")
+        moved = plus(one, direction * other.value, unit)
+        if moved is None:
+            raise ExecutionFault("the result lies outside the years 0001 to 9999")
+        return moved
+    return quantity.add(*_both_quantities(sign, one, other), direction)
 
 
 def _multiply(one: Any, other: Any) -> Any:
     if _numbers(one, other):
         return one * other
-    one, other = _both_quantities("*", one, other)
-    return Quantity(*ucum.multiply(one.value, one.code, other.value, other.code))
+    return quantity.product(*_both_quantities("*", one, other), 1)
 
 
 def _divide(one: Any, other: Any) -> Any:
     if _numbers(one, other):
         return Decimal(one) / Decimal(other)
-    one, other = _both_quantities("/", one, other)
-    return Quantity(*ucum.divide(one.value, one.code, other.value, other.code))
+    return quantity.product(*_both_quantities("/", one, other), -1)
 
 
 def _both_quantities(sign: str, one: Any, other: Any) -> tuple[Quantity, Quantity]:
     sides = []
+    if not isinstance(one, Quantity) and not isinstance(other, Quantity):
+        raise _mismatch(sign, one, other)
     for side in (one, other):
         if isinstance(side, Quantity):
             sides.append(side)
@@ -149,7 +159,8 @@ def _both_quantities(sign: str, one: Any, other: Any) -> tuple[Quantity, Quantit
 def _div(one: Any, other: Any) -> Any:
     if not _numbers(one, other):
         raise _mismatch("div", one, other)
-    return int(Decimal(one) // Decimal(other))
+    whole = Decimal(one) // Decimal(other)
+    return int(whole) if isinstance(one, int) and isinstance(other, int) else whole
 
 
 def _mod(one: Any, other: Any) -> Any:

@@ -49,6 +49,7 @@ _PRECEDENCE = {
     "div": 10,
     "mod": 10,
 }
+_DEEPEST = 150  # levels of the tree: what Python's stack allows to be compiled and run
 _WORDS = frozenset(("div", "mod", "and", "or", "xor", "implies", "true", "false"))
 
 
@@ -61,7 +62,23 @@ def parse(text: str) -> Expression:
         raise SyntaxFault("the expression is nested too deep") from None
     if parser.next.kind != "end":
         raise parser.unexpected()
+    if _depth(tree) > _DEEPEST:
+        raise SyntaxFault(f"the expression is nested deeper than {_DEEPEST} levels")
     return tree
+
+
+def _depth(tree: Expression) -> int:
+    deepest, waiting = 0, [(tree, 1)]
+    while waiting:
+        each, level = waiting.pop()
+        deepest = max(deepest, level)
+        for name in ("source", "index", "operand", "left", "right"):
+            inner = getattr(each, name, None)
+            if inner is not None and not isinstance(inner, str):
+                waiting.append((inner, level + 1))
+        if isinstance(each, Call):
+            waiting += [(argument, level + 1) for argument in each.arguments]
+    return deepest
 
 
 class _Parser:
@@ -134,27 +151,27 @@ class _Parser:
             self.at -= 1
             raise self.unexpected(", expected a name")
         if self.sign("("):
-            arguments, descending = self.arguments(token.text)
-            return Call(source, token.text, arguments, token.position, descending)
+            arguments, orders = self.arguments(token.text)
+            return Call(source, token.text, arguments, token.position, orders)
         return Member(source, token.text, token.position)
 
-    def arguments(self, function: str) -> tuple[tuple[Expression, ...], tuple[bool, ...]]:
+    def arguments(self, function: str) -> tuple[tuple[Expression, ...], tuple[str, ...]]:
         found: list[Expression] = []
-        descending: list[bool] = []
+        orders: list[str] = []
         if self.sign(")"):
             return (), ()
         while True:
             argument = self.expression(0)
-            down = False
+            order = "asc"
             if function == "sort":
                 if isinstance(argument, Unary) and argument.operator == "-":
-                    argument, down = argument.operand, True
+                    argument, order = argument.operand, "-"
                 if self.next.kind == "name" and self.next.text in ("asc", "desc"):
-                    down = self.take().text == "desc"
+                    order = self.take().text
             found.append(argument)
-            descending.append(down)
+            orders.append(order)
             if self.sign(")"):
-                return tuple(found), tuple(descending)
+                return tuple(found), tuple(orders)
             self.expect(",")
 
     def term(self) -> Expression:

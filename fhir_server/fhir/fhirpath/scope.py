@@ -84,10 +84,15 @@ def single(items: Items, where: str) -> Any:
 
 
 def text(items: Items, where: str) -> str | None:
-    """The one string of a collection, or None when empty. ExecutionFault for anything else."""
+    """The one string of a collection, or None when empty. ExecutionFault for anything else.
+
+    FHIR's own dates and times count as their text.
+    """
     value = single(items, where)
     if value is None or isinstance(value, str):
         return value
+    if type(items[0]) is Node and isinstance(items[0].value, str):
+        return items[0].value  # a date of FHIR, whose text patterns are often asked for
     raise ExecutionFault(f"{where} needs a string, not {named(items[0])}")
 
 

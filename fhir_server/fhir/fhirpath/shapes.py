@@ -206,7 +206,7 @@ def _walk_open(node: Node, name: str, out: list[Any]) -> None:
         if isinstance(one, dict) or (form.known and one is not None):
             out.append(Node(form.of(one), one, None, node.owner))
         elif one is not None:
-            out.append(one)
+            out.append(_decimal(one) if isinstance(one, float) else one)
 
 
 def system(item: Any) -> Any:

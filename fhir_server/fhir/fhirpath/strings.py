@@ -19,6 +19,7 @@ from fhir_server.fhir.fhirpath.scope import Items, Scope, integer, text
 _STRING = ("System.String",)
 _BOOLEAN = ("System.Boolean",)
 _INTEGER = ("System.Integer",)
+_FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE}
 _GROUP = re.compile(r"\$(?:([0-9]+)|\{([A-Za-z_][A-Za-z0-9_]*)\}|(\$))")
 
 
@@ -46,14 +47,19 @@ def _substring(scope: Scope, items: Items, start: Items, length: Items | None = 
 
 
 @lru_cache(maxsize=512)
-def _pattern(source: str) -> re.Pattern[str]:
+def _pattern(source: str, flags: str = "") -> re.Pattern[str]:
+    mode = re.DOTALL
+    for flag in flags:
+        if flag not in _FLAGS:
+            raise ExecutionFault(f"'{flag}' is no flag of a regular expression; i and m are")
+        mode |= _FLAGS[flag]
     try:
-        return re.compile(re.sub(r"\(\?<(?![=!])", "(?P<", source), re.DOTALL)
+        return re.compile(re.sub(r"\(\?<(?![=!])", "(?P<", source), mode)
     except (re.error, RecursionError, OverflowError) as error:
         raise ExecutionFault(f"'{source}' is no regular expression: {error}") from None
 
 
-def _replace_matches(value: str, source: str, substitution: str) -> str:
+def _replace_matches(value: str, source: str, substitution: str, flags: str = "") -> str:
     if not source:
         return value
 
@@ -69,7 +75,7 @@ def _replace_matches(value: str, source: str, substitution: str) -> str:
 
         return _GROUP.sub(group, substitution)
 
-    return _pattern(source).sub(expand, value)
+    return _pattern(source, flags).sub(expand, value)
 
 
 def _split(scope: Scope, items: Items, separator: Items) -> Items:
@@ -140,8 +146,12 @@ _ON_STRINGS: dict[str, tuple[Callable[..., Any], int, tuple[str, ...]]] = {
     "trim": (lambda v: v.strip(), 0, _STRING),
     "length": (lambda v: len(v), 0, _INTEGER),
     "replace": (lambda v, old, new: v.replace(old, new), 2, _STRING),
-    "matches": (lambda v, regex: bool(_pattern(regex).search(v)), 1, _BOOLEAN),
-    "matchesFull": (lambda v, regex: bool(_pattern(regex).fullmatch(v)), 1, _BOOLEAN),
+    "matches": (lambda v, regex, flags="": bool(_pattern(regex, flags).search(v)), 1, _BOOLEAN),
+    "matchesFull": (
+        lambda v, regex, flags="": bool(_pattern(regex, flags).fullmatch(v)),
+        1,
+        _BOOLEAN,
+    ),
     "replaceMatches": (_replace_matches, 2, _STRING),
     "encode": (_encode, 1, _STRING),
     "decode": (_decode, 1, _STRING),
@@ -156,4 +166,5 @@ TABLE: dict[str, Function] = {
     "join": Function(_join, 0, 1, _STRING, "string"),
 }
 for _name, (_act, _count, _returns) in _ON_STRINGS.items():
-    TABLE[_name] = Function(_on_string(_name, _act), _count, _count, _returns, "string")
+    _most = _count + (_name in ("matches", "matchesFull", "replaceMatches"))  # and flags
+    TABLE[_name] = Function(_on_string(_name, _act), _count, _most, _returns, "string")

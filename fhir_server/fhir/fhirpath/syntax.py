@@ -43,14 +43,14 @@ class Member:
 class Call:
     """A function on `source`, or on the context where `source` is None.
 
-    `descending` says for each argument whether `sort` turns its order round.
+    `orders` has `asc`, `desc` or `-` (an older form of `desc`) for each argument of `sort`.
     """
 
     source: Expression | None
     name: str
     arguments: tuple[Expression, ...]
     position: int
-    descending: tuple[bool, ...] = ()
+    orders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ class Temporal:
     @property
     def key(self) -> tuple[object, ...]:
         """Hashable, and the same for two values that are equal."""
-        return self.kind == "Time", self.offset is None, _utc(self).parts
+        return self.kind == "Time", self.offset is None, in_utc(self).parts
 
     @property
     def precision(self) -> int:
@@ -128,7 +128,7 @@ def compare(one: Temporal, other: Temporal) -> int | None:
     if one.kind != "Time" and (one.offset is None) != (other.offset is None):
         (low1, high1), (low2, high2) = _range(one), _range(other)
         return -1 if high1 < low2 else 1 if low1 > high2 else None
-    left, right = _utc(one).parts, _utc(other).parts
+    left, right = in_utc(one).parts, in_utc(other).parts
     for a, b in zip(left, right, strict=False):
         if a != b:
             return -1 if a < b else 1
@@ -153,10 +153,10 @@ def plus(value: Temporal, amount: Decimal, unit: str) -> Temporal | None:
         if unit in ("year", "month"):
             return _plus_months(value, whole * (12 if unit == "year" else 1))
         if len(value.parts) < 3:
-            days = int(Decimal(micro) / _DAY)
+            days = Decimal(micro) / _DAY
             if len(value.parts) == 1:
-                return _plus_months(value, int(Decimal(days) / 365) * 12)
-            return _plus_months(value, int(Decimal(days) / 30))
+                return _plus_months(value, int(days / 365) * 12)
+            return _plus_months(value, int(days / 30))
         return _plus_micro(value, micro)
     except (OverflowError, ValueError):
         return None
@@ -218,7 +218,8 @@ def _zone(offset: int) -> str:
     return f"{'-' if offset < 0 else '+'}{hours:02}:{minutes:02}"
 
 
-def _utc(value: Temporal) -> Temporal:
+def in_utc(value: Temporal) -> Temporal:
+    """The value at the zero offset; as it is where it has no timezone."""
     if not value.offset or len(value.parts) < 4:
         return value
     try:
@@ -248,6 +249,7 @@ def _micro(parts: list[int]) -> int:
 
 def _plus_micro(value: Temporal, micro: int) -> Temporal:
     count = len(value.parts)
+    micro = _coarse(micro, count - 3)
     full = list(value.parts) + [0] * (6 - count)
     days, rest = divmod(_micro(full) + micro, _DAY) if count > 3 else (0, 0)
     if count == 3:
@@ -261,6 +263,12 @@ def _plus_micro(value: Temporal, micro: int) -> Temporal:
     if count == 6 and rest % _SECOND and digits < 3:
         digits = 3
     return replace(value, parts=parts[:count], digits=digits)
+
+
+def _coarse(micro: int, clock_parts: int) -> int:
+    """Cut to whole hours or minutes, towards zero, where the value has no finer parts."""
+    step = {1: 3600 * _SECOND, 2: 60 * _SECOND}.get(clock_parts, 1)
+    return int(Decimal(micro) / step) * step
 
 
 def _plus_months(value: Temporal, months: int) -> Temporal:
@@ -279,6 +287,7 @@ def _plus_months(value: Temporal, months: int) -> Temporal:
 
 def _plus_clock(value: Temporal, micro: int) -> Temporal:
     full = list(value.parts) + [0] * (3 - len(value.parts))
+    micro = _coarse(micro, len(value.parts))
     total = (full[0] * 3600 * _SECOND + full[1] * 60 * _SECOND + full[2] + micro) % _DAY
     hour, rest = divmod(total, 3600 * _SECOND)
     minute, rest = divmod(rest, 60 * _SECOND)
