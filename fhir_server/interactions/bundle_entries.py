@@ -20,6 +20,7 @@ from fhir_server.fhir.xml import from_xml
 from fhir_server.interactions.content import JSON, XML, media_type, unread
 from fhir_server.interactions.entry_request import EntryRequest, entry_request
 from fhir_server.interactions.pace import Pace
+from fhir_server.interactions.places import below
 from fhir_server.interactions.write import refuse
 from fhir_server.services import Services
 
@@ -32,6 +33,7 @@ MOST_ISSUES = 100
 _CHECKED_AT_ONCE = 50
 _ENTRY = re.compile(r"^Bundle\.entry\[(\d+)\]")
 _HOLE = b"{}"
+_GAP = re.compile(rb"\s*,\s*")
 
 
 @dataclass(slots=True)
@@ -57,15 +59,16 @@ class RequestBundle:
     entries: list[Entry]
 
 
-class _ShallowEntry(msgspec.Struct):
+class _Outline(msgspec.Struct):
+    entry: list[msgspec.Raw] = msgspec.field(default_factory=list)
+
+
+class _EntryOutline(msgspec.Struct):
     resource: msgspec.Raw = msgspec.Raw(b"")
 
 
-class _Shallow(msgspec.Struct):
-    entry: list[_ShallowEntry] = msgspec.field(default_factory=list)
-
-
-_shallow = msgspec.json.Decoder(_Shallow)
+_outline = msgspec.json.Decoder(_Outline)
+_entry_outline = msgspec.json.Decoder(_EntryOutline)
 
 
 async def open_bundle(request: FhirRequest, services: Services) -> RequestBundle:
@@ -74,7 +77,8 @@ async def open_bundle(request: FhirRequest, services: Services) -> RequestBundle
     Raises MalformedContent where the body is none, MalformedRequest with the place of every
     request that is none, Unprocessable with the other faults of the frame.
     """
-    frame, raws = _open(request, services)
+    pace = Pace()
+    frame, raws = await _open(request, services, pace)
     if frame.get("resourceType") != "Bundle":
         raise MalformedContent(
             "The base takes a Bundle of type batch or transaction", expression="resourceType"
@@ -87,11 +91,7 @@ async def open_bundle(request: FhirRequest, services: Services) -> RequestBundle
         )
     if type_ not in ("batch", "transaction"):
         return RequestBundle(type_, [])
-    pace = Pace()
-    found = frame.get("entry", [])
-    entries: list[Entry] = []
-    if isinstance(found, list):
-        entries = await _entries(found, raws, request.base, pace)
+    entries = await _entries(frame.get("entry", ()), raws, request.base, pace)
     await _check_frame(frame, services, pace)
     return RequestBundle(type_, entries)
 
@@ -103,7 +103,9 @@ def refuse_all(faults: Sequence[FhirError]) -> None:
         raise type(faults[0])(issues=issues[:MOST_ISSUES], headers=faults[0].headers)
 
 
-def _open(request: FhirRequest, services: Services) -> tuple[Resource, list[bytes]]:
+async def _open(
+    request: FhirRequest, services: Services, pace: Pace
+) -> tuple[Resource, list[bytes]]:
     """The Bundle without the resources of its entries, and these as bytes (empty: none)."""
     media, body = media_type(request), request.body
     size, depth = services.settings.max_body_bytes, services.settings.max_depth
@@ -115,33 +117,52 @@ def _open(request: FhirRequest, services: Services) -> tuple[Resource, list[byte
     if not body:
         raise MalformedContent("The body is empty; a Bundle is expected")
     try:
-        shallow = _shallow.decode(body).entry
+        entries = [bytes(raw) for raw in _outline.decode(body).entry]
     except (msgspec.DecodeError, RecursionError):
         codec.decode(body, max_bytes=size, max_depth=depth)  # says it better, and where
-        raise MalformedContent("The body is no Bundle", expression="Bundle.entry") from None
-    raws = [bytes(entry.resource) for entry in shallow]
-    frame = codec.decode(_cut(body, raws), max_bytes=size, max_depth=depth)
-    for entry, raw in zip(frame.get("entry", ()), raws, strict=True):
-        if _is_object(raw):
-            del entry["resource"]
-    return frame, [raw if _is_object(raw) else b"" for raw in raws]
+        raise MalformedContent("Bundle.entry is no array", expression="Bundle.entry") from None
+    frame = codec.decode(_without(entries, body), max_bytes=size, max_depth=depth)
+    raws: list[bytes] = []
+    for index, entry in enumerate(entries):
+        await pace.step()
+        with below(f"Bundle.entry[{index}]"):
+            opened, raw = _open_entry(entry, depth)
+        frame["entry"].append(opened)
+        raws.append(raw)
+    return frame, raws
 
 
-def _cut(body: bytes, raws: Sequence[bytes]) -> bytes:
-    """The body with a hole in the place of every resource: little is left of a large Bundle."""
-    pieces: list[bytes] = []
-    end = 0
-    for raw in raws:
-        if _is_object(raw):
-            start = body.index(raw, end)
-            pieces += (body[end:start], _HOLE)
-            end = start + len(raw)
-    pieces.append(body[end:])
-    return b"".join(pieces)
+def _without(entries: Sequence[bytes], body: bytes) -> bytes:
+    """The body with an empty array in the place of its entries."""
+    start = end = 0
+    while entries:
+        start = end = body.index(entries[0], start)
+        for entry in entries:
+            if not body.startswith(entry, end):
+                break
+            gap = _GAP.match(body, end + len(entry))
+            end = gap.end() if gap else end + len(entry)
+        else:
+            break
+        start += 1  # the same text stood earlier, where it was no entry
+    return body[:start] + body[end:]
 
 
-def _is_object(raw: bytes) -> bool:
-    return raw.startswith(b"{")
+def _open_entry(entry: bytes, depth: int) -> tuple[Any, bytes]:
+    """One entry without its resource, and the resource's bytes."""
+    try:
+        raw = bytes(_entry_outline.decode(entry).resource)
+    except msgspec.DecodeError:
+        raise MalformedContent("The entry is no object") from None
+    if not raw.startswith(b"{"):
+        return codec.decode(entry, max_bytes=len(entry), max_depth=depth), b""
+    start = entry.index(raw)
+    cut = entry[:start] + _HOLE + entry[start + len(raw) :]
+    opened = codec.decode(cut, max_bytes=len(cut), max_depth=depth)
+    if opened["resource"]:  # the same text stands elsewhere in the entry
+        opened = codec.decode(entry, max_bytes=len(entry), max_depth=depth)
+    del opened["resource"]
+    return opened, raw
 
 
 def _take(entry: Any) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fhir_server.errors import FhirError, Gone, NotFound
+from fhir_server.errors import Gone, NotFound
 from fhir_server.exchange import FhirRequest
 from fhir_server.fhir.bundle import response_entry
 from fhir_server.interactions.bundle_entries import Dispatch
@@ -20,7 +20,7 @@ from fhir_server.interactions.labels import keep_labels
 from fhir_server.interactions.literal_references import check_references
 from fhir_server.interactions.pace import Pace
 from fhir_server.interactions.patch import patched
-from fhir_server.interactions.places import below, moved_below
+from fhir_server.interactions.places import below
 from fhir_server.interactions.plan import Plan
 from fhir_server.interactions.preconditions import check_preconditions
 from fhir_server.interactions.resolution import Match, Resolution
@@ -30,6 +30,9 @@ from fhir_server.interactions.write import Draft
 from fhir_server.services import Services
 from fhir_server.store.transaction import Session
 from fhir_server.store.version import Version
+
+_LOT = 300
+"""Inserts at a time: between two lots others have their turn."""
 
 
 async def commit(
@@ -173,11 +176,13 @@ class _Run:
 
     async def finish(self) -> None:
         """Store what is new, and answer the creates that found their resource."""
-        await self._pace.step()
-        try:
-            await self._store.insert(self._new, self._request.grant, self._session)
-        except FhirError as error:
-            raise moved_below(error, "Bundle.entry") from None
+        by_type: dict[str, list[Version]] = {}
+        for version in self._new:
+            by_type.setdefault(version.type, []).append(version)
+        for versions in by_type.values():
+            for start in range(0, len(versions), _LOT):
+                lot = versions[start : start + _LOT]
+                await self._store.insert(lot, self._request.grant, self._session)
         await check_references(
             (draft.resource for draft in self._written),
             self._request,

@@ -9,7 +9,10 @@ from fhir_server.interactions.answer import written
 from fhir_server.interactions.conditional_create import only_match
 from fhir_server.interactions.content import Content, read_content
 from fhir_server.interactions.criteria import criteria_of_query
-from fhir_server.interactions.literal_references import check_references
+from fhir_server.interactions.literal_references import (
+    check_references,
+    refuse_conditional_references,
+)
 from fhir_server.interactions.preconditions import check_preconditions
 from fhir_server.interactions.update import put_over
 from fhir_server.interactions.write import check, checked_type, draft
@@ -32,6 +35,7 @@ async def conditional_update(request: FhirRequest, services: Services) -> FhirRe
     if given is None:
         content.resource["id"] = new_id
     check(content, services)
+    refuse_conditional_references(content.resource, content.raw)
     await check_references([content.resource], request, services)
 
     async def attempt(session: Session) -> FhirResponse:

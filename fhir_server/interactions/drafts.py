@@ -5,6 +5,7 @@ from __future__ import annotations
 from fhir_server.errors import Unprocessable
 from fhir_server.fhir import codec, references
 from fhir_server.interactions.content import Content
+from fhir_server.interactions.literal_references import refuse_conditional_references
 from fhir_server.interactions.pace import Pace
 from fhir_server.interactions.places import below
 from fhir_server.interactions.plan import URNS, Plan, rewritten
@@ -50,9 +51,11 @@ def linked(new: Draft, step: Step, plan: Plan, resolution: Resolution, services:
                 code="not-found",
                 expression=found.place,
             )
+    raw = new.raw if resource is new.resource else codec.encode(resource)
+    refuse_conditional_references(resource, raw)
     if resource is new.resource:
         return new
-    content = Content(resource, codec.encode(resource))
+    content = Content(resource, raw)
     check(content, services)
     return draft(content, new.id, services)
 

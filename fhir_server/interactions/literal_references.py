@@ -1,11 +1,13 @@
-"""Whether what resources point at exists, where the settings ask for it.
+"""What a reference may look like when it is stored, and whether its target must exist.
 
-https://hl7.org/fhir/R4/references.html#literal. Only references to this server are looked up:
-relative ones and those below its own base, by what the caller may see.
+https://hl7.org/fhir/R4/references.html#literal. A conditional reference is stored by nobody: only
+transactions resolve them. Where the settings ask for it, references to this server (relative ones
+and those below its own base) are looked up, by what the caller may see.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from fhir_server.errors import Issue, Unprocessable
@@ -16,6 +18,20 @@ from fhir_server.services import Services
 from fhir_server.store.transaction import Session
 
 _LOT = 1000
+_CONDITIONAL = re.compile(rb'"reference":"(?:https?://[^"?]*/)?[A-Z][A-Za-z]+\?')
+
+
+def refuse_conditional_references(resource: Resource, raw: bytes) -> None:
+    """Raise Unprocessable where the resource (`raw` is its minified JSON) has one."""
+    if b"?" not in raw or not _CONDITIONAL.search(raw):
+        return
+    for found in references.find(resource):
+        if found.type == "Reference" and references.parse(found.text).query:
+            raise Unprocessable(
+                f"{found.text[:200]} is a conditional reference; only transactions resolve them",
+                expression=found.place,
+                code="not-supported",
+            )
 
 
 async def check_references(

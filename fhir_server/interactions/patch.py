@@ -24,7 +24,10 @@ from fhir_server.fhir.patch.fhirpath_patch import fhirpath_patch
 from fhir_server.fhir.patch.json_patch import json_patch
 from fhir_server.interactions.answer import written
 from fhir_server.interactions.content import JSON, XML, Content, media_type, read_content
-from fhir_server.interactions.literal_references import check_references
+from fhir_server.interactions.literal_references import (
+    check_references,
+    refuse_conditional_references,
+)
 from fhir_server.interactions.preconditions import check_preconditions
 from fhir_server.interactions.update import ATTEMPTS
 from fhir_server.interactions.write import Draft, check, draft, instant_after
@@ -75,6 +78,7 @@ async def patch_over(
 ) -> Version:
     """Store what the change makes of `current` as its next version, and give that back."""
     new = patched(current, change, services)
+    refuse_conditional_references(new.resource, new.raw)
     await check_references([new.resource], request, services)
     version = new.version(current.version + 1, instant_after(current, services), "PATCH")
     await services.store.replace(version, current, request.grant, session)

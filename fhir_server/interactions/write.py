@@ -19,6 +19,7 @@ from fhir_server.exchange import FhirRequest
 from fhir_server.fhir import codec
 from fhir_server.fhir.codec import Resource
 from fhir_server.interactions.content import Content, read_content
+from fhir_server.interactions.literal_references import refuse_conditional_references
 from fhir_server.search.keys import Keys
 from fhir_server.services import Services
 from fhir_server.store.version import Version
@@ -83,6 +84,7 @@ def new_draft(request: FhirRequest, services: Services) -> Draft:
     id_ = services.new_id()
     content.resource["id"] = id_
     check(content, services)
+    refuse_conditional_references(content.resource, content.raw)
     return draft(content, id_, services)
 
 
@@ -92,6 +94,7 @@ def draft_for(request: FhirRequest, services: Services) -> Draft:
     checked_type(content, request.target.type)
     check_id(content.resource, request.target.id)
     check(content, services)
+    refuse_conditional_references(content.resource, content.raw)
     return draft(content, request.target.id, services)
 
 
