@@ -119,7 +119,8 @@ def test_what_cannot_be_done_says_where(operation: dict[str, Any], place: str) -
 
 
 def test_the_root_must_stay_an_object() -> None:
-    for value in ([], "x", None):
+    values: list[Any] = [[], "x", None]
+    for value in values:
         with pytest.raises(FhirError) as caught:
             patched({"op": "replace", "path": "", "value": value})
         assert caught.value.status == 422
