@@ -39,7 +39,7 @@ Faults: TypeAlias = list[Fault] | None
 class State:
     """What one validation knows beyond the value at hand."""
 
-    __slots__ = ("container", "cut", "left", "lenient")
+    __slots__ = ("_contained", "_indexed", "container", "cut", "left", "lenient")
 
     def __init__(self, container: dict[str, Any], lenient: bool = False) -> None:
         self.container = container
@@ -48,6 +48,26 @@ class State:
         self.left: dict[str, int] = {}
         """Severity -> how many more may be told: warnings must not crowd out errors."""
         self.cut: set[str] = set()
+        self._indexed: Any = None
+        self._contained: dict[Any, dict[str, Any]] = {}
+
+    def contained(self, id_: str) -> dict[str, Any] | None:
+        """What `container` contains under an id; looked up, however many references there are."""
+        if self._indexed is not self.container:
+            items = self.container.get("contained")
+            found = items if type(items) is list else []
+            self._contained = {
+                item["id"]: item
+                for item in found
+                if type(item) is dict and type(item.get("id")) is str
+            }
+            self._indexed = self.container
+        return self._contained.get(id_)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further error would be told."""
+        return self.left.get("error") == 0
 
     def soft(self, code: str, text: str) -> Faults:
         """A fault that hinders nobody from reading the rest: a warning where that will do."""

@@ -155,8 +155,11 @@ def _walk(name: str, rules: list[Rule], table: dict[str, tuple[str, Walk]]) -> W
                     faults = _add(faults, rule(node, holder))
             if about_contained and "contained" in value:
                 for rule in about_contained:
-                    if rule.invariant.key != "dom-3" or not _all_referenced(value):
+                    if rule.invariant.key != "dom-3":
                         faults = _add(faults, rule(node, holder))
+                    elif not _all_referenced(value):
+                        text = f"{rule.invariant.human} (dom-3)"
+                        faults = _add(faults, holder.fault("invariant", text))
         for name, item in value.items():
             inner = get(name)
             if inner is not None:
@@ -200,28 +203,32 @@ def _with(
 
 
 def _all_referenced(resource: dict[str, Any]) -> bool:
-    """Whether a plain reference, or a narrative's link or image, points at each contained resource.
+    """dom-3: whether something points at each contained resource, or it at its container.
 
-    Then dom-3 holds, and its expression, which gathers all descendants for each of them and knows
-    no narratives, need not run. It decides where only a canonical or the contained resource itself
-    makes the link.
+    Its expression gathers all descendants for each of them, which a hostile resource makes cost
+    minutes, and knows no narratives, whose links and images count too. So: one walk.
     """
     found: set[str] = set()
-    _local_references(resource, found)
-    return all(f"#{item.get('id')}" in found for item in resource["contained"])
+    _collect_local(resource, found)
+    for item in resource["contained"]:
+        if f"#{item.get('id')}" not in found:
+            own: set[str] = set()
+            _collect_local(item, own)
+            if "#" not in own:
+                return False
+    return True
 
 
-def _local_references(value: Any, found: set[str]) -> None:
-    if type(value) is dict:
-        literal = value.get("reference")
-        if type(literal) is str and literal.startswith("#"):
-            found.add(literal)
-        narrative = value.get("div")
-        if type(narrative) is str:
-            found.update(_LINKS(narrative))
+def _collect_local(value: Any, found: set[str]) -> None:
+    """References, canonicals and uris to `#...`, and the narratives' links."""
     for item in value.values() if type(value) is dict else value:
-        if type(item) is dict or type(item) is list:
-            _local_references(item, found)
+        if type(item) is str:
+            if item[:1] == "#":
+                found.add(item)
+            elif item[:4] == "<div":
+                found.update(_LINKS(item))
+        elif type(item) is dict or type(item) is list:
+            _collect_local(item, found)
 
 
 def _add(faults: Faults, found: Faults) -> Faults:

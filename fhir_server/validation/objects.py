@@ -49,6 +49,8 @@ class Shape:
 
     def unknown(self, name: str, state: State) -> Faults:
         """The fault of a property that the type has not, with the nearest one that it has."""
+        if state.is_full:
+            return state.fault("structure", "")
         known = [n for n in self.checks if not n.startswith("_")]
         variants = [n for n in known if self.steps[n].startswith(f".{name}.ofType(")]
         if variants:
@@ -56,7 +58,7 @@ class Shape:
             advice = f"the type belongs to the name: {some}"
         else:
             same = [n for n in known if n.lower() == name.lower()]
-            near = same or get_close_matches(name, known, 1, 0.7)
+            near = same or get_close_matches(name[:64], known, 1, 0.7)
             advice = f"did you mean {near[0]}?" if near else f"{self.type_name} has no such element"
         return state.fault("structure", f"{shown(name)} is not known here: {advice}", f".{name}")
 

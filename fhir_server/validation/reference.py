@@ -49,7 +49,7 @@ def _wrong_literal(
     literal: str, allowed: frozenset[str], known: frozenset[str], state: State
 ) -> Faults:
     if literal.startswith("#"):
-        return _wrong_local(literal, allowed, state)
+        return _wrong_local(literal[1:], allowed, state)
     if _ABSOLUTE(literal):
         return None
     target = _LITERAL(literal)
@@ -61,18 +61,13 @@ def _wrong_literal(
     return _wrong_type(target[1], allowed, state)
 
 
-def _wrong_local(literal: str, allowed: frozenset[str], state: State) -> Faults:
+def _wrong_local(id_: str, allowed: frozenset[str], state: State) -> Faults:
     """A local reference: `#` is the container itself, `#id` something that it contains."""
-    container = state.container
-    target: Any = container if literal == "#" else None
-    contained = container.get("contained")
-    for item in contained if type(contained) is list else ():
-        if type(item) is dict and item.get("id") == literal[1:]:
-            target = item
-    if target is None and literal[1:] == container.get("id"):
-        target = container
+    target = state.contained(id_)
+    if target is None and id_ in ("", state.container.get("id")):
+        target = state.container
     if target is None:
-        text = f"nothing is contained under the id {shown(literal[1:])} (ref-1): contain it"
+        text = f"nothing is contained under the id {shown(id_)} (ref-1): contain it"
         return state.fault("not-found", text)
     type_ = target.get("resourceType")
     if type(type_) is not str or type_ in allowed:

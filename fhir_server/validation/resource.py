@@ -60,7 +60,7 @@ def _no_resource(value: Any, known: Collection[str], state: State) -> Faults:
         return state.fault("structure", f"resourceType must be a string, not {json_type(type_)}")
     if type_ in ("Resource", "DomainResource"):
         return state.fault("structure", f"{type_} is abstract: name a concrete type")
-    near = get_close_matches(type_, known, 1, 0.7)
+    near = get_close_matches(type_[:64], known, 1, 0.7)
     advice = f": did you mean {near[0]}?" if near else ""
     return state.fault("structure", f"{shown(type_)} is no resource type of R4{advice}")
 
