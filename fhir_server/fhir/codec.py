@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ MAX_NUMBER = 100
 Wide for any measurement; without it `1e999999999` would stop whoever adds one to it.
 """
 
+_IDENTITY = ("resourceType", "id", "meta")
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -153,29 +155,46 @@ def stamp(raw: bytes, type_: str, id_: str, version: int, updated: int) -> bytes
     order; resourceType, id and meta come first.
     """
     properties = _members.decode(raw)
-    properties.pop("resourceType", None)
-    properties.pop("id", None)
-    meta = properties.pop("meta", None)
+    meta = properties.get("meta")
     head = (
         f'{{"resourceType":"{type_}","id":"{id_}","meta":'
         f'{{"versionId":"{version}","lastUpdated":"{instant(updated)}"'
-    )
-    pieces = [head.encode()]
-    if meta is not None:
-        kept = _members.decode(meta)
-        kept.pop("versionId", None)
-        kept.pop("lastUpdated", None)
-        pieces += [b",%b:%b" % (_encoder.encode(name), part) for name, part in kept.items()]
-    pieces.append(b"}")
-    pieces += [b",%b:%b" % (_encoder.encode(name), part) for name, part in properties.items()]
-    pieces.append(b"}")
-    return b"".join(pieces)
+    ).encode()
+    if meta is None:
+        return b"%b}%b" % (head, _after_identity(raw, properties))
+    kept = _members.decode(meta)
+    labels = [
+        b",%b:%b" % (_encoder.encode(name), part)
+        for name, part in kept.items()
+        if name not in ("versionId", "lastUpdated")
+    ]
+    return b"%b%b}%b" % (head, b"".join(labels), _after_identity(raw, properties))
+
+
+def _after_identity(raw: bytes, properties: dict[str, msgspec.Raw]) -> bytes:
+    """What follows resourceType, id and meta, beginning with a comma or the closing brace."""
+    at = 0
+    for name in _IDENTITY:
+        part = properties.pop(name, None)
+        # Bytes in which all three come first, as most do, are cut there and not joined anew.
+        if part is not None and at >= 0:
+            opening = b'%b"%b":' % (b"," if at else b"{", name.encode())
+            at = at + len(opening) + len(part) if raw.startswith(opening, at) else -1
+    if at > 0:
+        return raw[at:]
+    rest = [b",%b:%b" % (_encoder.encode(name), part) for name, part in properties.items()]
+    return b"".join(rest) + b"}"
 
 
 def instant(updated: int) -> str:
     """Microseconds since 1970 UTC as a FHIR instant: `2026-11-21T20:35:00.123Z`."""
-    moment = _EPOCH + timedelta(microseconds=updated)
-    return moment.isoformat(timespec="milliseconds") + "Z"
+    seconds, rest = divmod(updated, 1_000_000)
+    return f"{_second(seconds)}.{rest // 1000:03d}Z"
+
+
+@lru_cache(maxsize=256)
+def _second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()
 
 
 def _count_keys(tree: Any, max_depth: int) -> int:

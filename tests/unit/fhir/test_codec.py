@@ -137,6 +137,45 @@ def test_stamp_sets_identity_and_keeps_the_rest_to_the_letter() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "order",
+    [
+        ("resourceType", "id", "meta", "active", "name"),
+        ("resourceType", "active", "name"),
+        ("resourceType", "meta", "active", "name"),
+        ("resourceType", "meta", "id", "active", "name"),
+        ("resourceType", "active", "id", "name", "meta"),
+        ("active", "resourceType", "name"),
+        ("active", "name"),
+        ("resourceType",),
+        ("id", "resourceType", "meta"),
+    ],
+)
+@pytest.mark.parametrize("escaped", ["", "id", "meta", "resourceType"])
+def test_stamp_puts_identity_first_whatever_the_order(order: tuple[str, ...], escaped: str) -> None:
+    values = {
+        "resourceType": "Patient",
+        "id": "0",
+        "meta": {"source": "s"},
+        "active": True,
+        "name": [],
+    }
+    body = codec.encode({name: values[name] for name in order})
+    first = f"\\u{ord(escaped[0]):04x}" if escaped else ""
+    body = body.replace(f'"{escaped}":'.encode(), f'"{first}{escaped[1:]}":'.encode())
+    made = json.loads(codec.stamp(body, "Patient", "1", 2, 0))
+    assert list(made)[:3] == ["resourceType", "id", "meta"]
+    assert made["id"] == "1"
+    assert made["meta"] == {
+        "versionId": "2",
+        "lastUpdated": "1970-01-01T00:00:00.000Z",
+        **({"source": "s"} if "meta" in order else {}),
+    }
+    rest = [name for name in order if name not in ("resourceType", "id", "meta")]
+    assert list(made)[3:] == rest
+    assert all(made[name] == values[name] for name in rest)
+
+
 def test_stamp_makes_meta_where_there_is_none() -> None:
     assert codec.stamp(b"{}", "Patient", "1", 1, 0) == (
         b'{"resourceType":"Patient","id":"1","meta":{"versionId":"1",'
