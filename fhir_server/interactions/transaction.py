@@ -47,9 +47,10 @@ async def transaction(
                 drafts = await make_drafts(plan, resolution, services, pace)
         return await commit(plan, resolution, drafts, request, services, dispatch, session)
 
+    types = {step.type for step in plan.steps if step.type}
     for remaining in reversed(range(ATTEMPTS)):
         try:
-            entries = await services.store.transaction(attempt)
+            entries = await services.store.transaction(attempt, types)
             break
         except (DuplicateId, VersionConflict):
             if not remaining:

@@ -6,16 +6,21 @@ afterwards; a file that no document came to point to is removed by `sweep`.
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from bson import ObjectId
 from gridfs.asynchronous import AsyncGridFSBucket
 from gridfs.errors import NoFile
 from msgspec.structs import replace
+from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from fhir_server.errors import ServerFault, TooLarge
+from fhir_server.errors import ServerFault, TooLarge, Unavailable
+from fhir_server.store import lease
 from fhir_server.store.database import Database, available
 from fhir_server.store.indexes import Collections
 from fhir_server.store.version import Version, history_id
@@ -25,6 +30,7 @@ LARGE = 12 * 1024 * 1024
 
 BUCKET = "blobs"
 YOUNG = timedelta(hours=1)
+SWEEP_SECONDS = 3600
 
 
 class Blobs:
@@ -78,6 +84,15 @@ class Blobs:
                     await self._bucket.delete(file["_id"])
                     removed += 1
         return removed
+
+    async def keep_swept(self) -> None:
+        """Sweep once an hour, one process of all on this database, until cancelled."""
+        owner = secrets.token_hex(8)
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            with suppress(Unavailable, PyMongoError):
+                if await lease.take(self._database, "sweep", owner, SWEEP_SECONDS * 2):
+                    await self.sweep()
 
     async def _used(self, blob: ObjectId, metadata: dict[str, str | int]) -> bool:
         type_, id_ = str(metadata["type"]), str(metadata["id"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fhir_server.store import migrations
 from fhir_server.store.database import Database
@@ -23,6 +24,13 @@ async def open_store(
     try:
         await database.check()
         await migrations.check(database)
-        yield Store(database, max_blob_bytes)
+        store = Store(database, max_blob_bytes)
+        sweeping = asyncio.create_task(store.blobs.keep_swept())
+        try:
+            yield store
+        finally:
+            sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeping
     finally:
         await database.close()

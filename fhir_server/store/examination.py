@@ -27,7 +27,11 @@ async def examine(uri: str, name: str) -> AsyncIterator[Finding]:
 
     Ends after the first where the database cannot be reached.
     """
-    database = Database(uri, name)
+    try:
+        database = Database(uri, name)
+    except Unavailable as error:
+        yield Finding("database", False, str(error), "Mend FHIR_MONGODB_URI.")
+        return
     try:
         try:
             version = await database.check()

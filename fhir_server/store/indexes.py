@@ -76,14 +76,15 @@ class Collections:
 
         Always before a transaction touches them: a collection cannot be made safely inside one.
         """
-        for type_ in types:
-            if type_ in self._ready:
-                continue
-            making = self._making.get(type_)
-            if making is None:
-                making = asyncio.ensure_future(self._make(type_))
-                self._making[type_] = making
-            await asyncio.shield(making)
+        missing = [type_ for type_ in types if type_ not in self._ready]
+        if missing:
+            await asyncio.gather(*(self._made(type_) for type_ in missing))
+
+    async def _made(self, type_: str) -> None:
+        making = self._making.get(type_)
+        if making is None:
+            making = self._making[type_] = asyncio.ensure_future(self._make(type_))
+        await asyncio.shield(making)
 
     async def _make(self, type_: str) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from pymongo import ReturnDocument
@@ -148,12 +148,16 @@ class Store:
         """One page of the versions of a resource, a type or the system. Raises NotFound."""
         return await self._histories.history(query, grant, session)
 
-    async def transaction(self, callback: Callable[[Session], Awaitable[Result]]) -> Result:
+    async def transaction(
+        self, callback: Callable[[Session], Awaitable[Result]], types: Iterable[str] = ()
+    ) -> Result:
         """Run the callback in a transaction; it runs again when others were in the way.
 
-        Raises what the callback raises, and then nothing is kept; Unavailable when the others do
-        not cease.
+        `types` are those that it will touch, as far as they are known: a type's first use inside
+        costs another run. Raises what the callback raises, and then nothing is kept; Unavailable
+        when the others do not cease.
         """
+        await self.collections.ensure(types)
         return await self._transactions.run(callback)
 
     async def claim(self, key: str, session: Session) -> None:

@@ -136,3 +136,21 @@ async def test_a_large_one_is_kept_whole_and_stalls_nobody(store: Store) -> None
     await asyncio.gather(run(), small())
     assert await store.count("Observation", {"k": "code=7"}, OPEN) == 500
     assert slowest < 5
+
+
+async def test_new_types_inside_cost_no_patience(store: Store) -> None:
+    types = ["Account", "Basic", "Claim", "Device", "Flag", "Goal", "Group", "List"]
+    runs = 0
+
+    async def write(session: Session) -> None:
+        nonlocal runs
+        runs += 1
+        for type_ in types:
+            await store.insert([version("a", type_=type_)], OPEN, session)
+
+    await store.transaction(write, types)
+    assert runs == 1
+    types = [f"{type_}s" for type_ in types]
+    await store.transaction(write)
+    assert 1 < runs <= 1 + len(types)
+    assert len(await store.types()) == 16
