@@ -14,7 +14,12 @@ _ESCAPE = re.compile(r"\\([,$|\\])")
 
 
 def unescape(text: str) -> str:
-    """The text without the backslashes before `,` `$` `|` and the backslash itself."""
+    """The text without the backslashes before `,` `$` `|` and the backslash itself.
+
+    MalformedRequest where it has a NUL: no FHIR value has one, and MongoDB's patterns cannot.
+    """
+    if "\0" in text:
+        raise MalformedRequest(f"{shown(text)!r} has a NUL character, which no value can have")
     return _ESCAPE.sub(r"\1", text) if "\\" in text else text
 
 

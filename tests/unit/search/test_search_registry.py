@@ -127,3 +127,16 @@ def test_adding_makes_a_new_registry() -> None:
     assert renamed.remove("http://example.org/sp").find("Patient", "married") is None
     r4 = find("Patient", "name").url
     assert REGISTRY.remove(r4).find("Patient", "name") is not None
+
+
+def test_a_parameter_of_two_elements_may_have_two_values() -> None:
+    def single(expression: str) -> bool:
+        two = SearchParameter("two", "urn:two", "two", "date", ("Patient",), expression)
+        found = REGISTRY.add(two).find("Patient", "two")
+        assert found is not None
+        return found.single
+
+    assert single("Patient.birthDate")
+    assert not single("Patient.birthDate | Patient.deceased.as(dateTime)")
+    assert single("Patient.deceased.as(dateTime) | Patient.deceased.as(boolean)")
+    assert not single("Patient.name.period")
