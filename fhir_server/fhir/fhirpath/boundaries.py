@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, InvalidOperation
 from typing import Any
 
 from fhir_server.fhir.fhirpath.errors import ExecutionFault
@@ -19,6 +19,7 @@ from fhir_server.fhir.fhirpath.scope import Items, Scope, integer, single, text
 from fhir_server.fhir.fhirpath.temporal import Temporal, high_boundary, low_boundary
 
 _MOST_DIGITS = 31
+_DIGITS = Context(prec=100)
 _DEFAULT = {"Date": 8, "DateTime": 17, "Time": 9}
 _INTEGER = ("System.Integer",)
 
@@ -51,10 +52,12 @@ def _edge(value: Decimal, digits: int | None, high: bool) -> Decimal | None:
     if not 0 <= places <= _MOST_DIGITS or not isinstance(exponent, int):
         return None
     half = Decimal(5).scaleb(min(exponent, 0) - 1)
-    limit = value + half if high else value - half
-    return limit.quantize(
-        Decimal(1).scaleb(-places), rounding=ROUND_CEILING if high else ROUND_FLOOR
-    )
+    limit = _DIGITS.add(value, half if high else -half)
+    rounding = ROUND_CEILING if high else ROUND_FLOOR
+    try:
+        return limit.quantize(Decimal(1).scaleb(-places), rounding, _DIGITS)
+    except InvalidOperation:  # more digits than there are
+        return None
 
 
 def _precision(scope: Scope, items: Items) -> Items:

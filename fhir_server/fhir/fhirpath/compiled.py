@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from functools import lru_cache
 from typing import Any
 
@@ -135,6 +135,8 @@ class Compiled:
             return code(Scope(run, run.context))
         except RecursionError:
             raise ExecutionFault("the expression or the resource is nested too deep") from None
+        except (DecimalException, OverflowError):
+            raise ExecutionFault("a number is too large to compute with") from None
 
     def _compile(self, name: str) -> Code:
         types = None if shape(name).dynamic or not shape(name).known else (name,)
@@ -165,9 +167,10 @@ def evaluate(
     """Plain JSON values of what an expression finds in a resource, read strictly.
 
     Dates are text, quantities `{"value", "unit", "system", "code"}`. FhirPathError (400) for text
-    that is no expression, for elements that the type does not have, and for values that do not fit.
+    that is no expression, for elements that the type does not have, for `first()` and the like on
+    children(), which have no order, and for values that do not fit.
     """
-    return compile(expression, strict=True).evaluate(resource, variables)
+    return compile(expression, strict=True, check_order=True).evaluate(resource, variables)
 
 
 _FHIR_NAMES = {"DateTime": "dateTime", "Quantity": "Quantity", "TypeInfo": "TypeInfo"}

@@ -10,7 +10,7 @@ from typing import Any
 from fhir_server.fhir.fhirpath.function import Function
 from fhir_server.fhir.fhirpath.operators import wrap
 from fhir_server.fhir.fhirpath.quantity import CALENDAR, Quantity
-from fhir_server.fhir.fhirpath.scope import Items, Scope, single
+from fhir_server.fhir.fhirpath.scope import Items, Scope, single, text
 from fhir_server.fhir.fhirpath.shapes import Node
 from fhir_server.fhir.fhirpath.temporal import Temporal, parse_temporal
 
@@ -115,7 +115,7 @@ def _converts(name: str, convert: Callable[[Any], Any]) -> Callable[[Scope, Item
 def _in_unit(scope: Scope, items: Items, unit: Items = ()) -> Items:  # type: ignore[assignment]
     value = single(items, "toQuantity()")
     found = None if value is None else _quantity(value)
-    wish = single(list(unit), "toQuantity()")
+    wish = text(list(unit), "toQuantity()")
     if found is None or wish is None:
         return wrap(found)
     calendar = wish in CALENDAR

@@ -203,7 +203,9 @@ def _primitive(kind: str, name: str) -> Follow:
         if child is None and extra is None:
             return
         if type(child) is list or type(extra) is list:
-            for one, more in zip_longest(child or (), extra or ()):
+            values = child if type(child) is list else ()
+            extras = extra if type(extra) is list else ()
+            for one, more in zip_longest(values, extras):
                 if one is not None or more is not None:
                     found.append((kind, one, more))
         else:
