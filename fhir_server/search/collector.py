@@ -12,7 +12,13 @@ from fhir_server.search.keys import Range
 Number = int | float
 
 MAX_KEYS = 50_000
-"""Keys of one resource, ordered ones included; more would not fit its document."""
+"""Keys of one resource, ordered ones included."""
+
+MAX_BYTES = 3_500_000
+"""Bytes that they may take: MongoDB's document of 16 MB holds them beside 12 MB of resource."""
+
+_ROW_BYTES = 60
+"""What BSON adds to a key in `r`, two numbers included; one in `k` has less."""
 
 LIMIT = 500
 """Characters of a value that a key keeps as they are."""
@@ -58,10 +64,19 @@ class Collector:
     def check(self) -> None:
         """Raise Unprocessable where there are more keys than a document can hold."""
         found = len(self.keys) + len(self.ranges)
+        # The longest key has some 2,500 bytes, so a resource of few keys need not be weighed.
+        if found < 1_000:
+            return
         if found > MAX_KEYS:
-            raise Unprocessable(
-                f"The resource has {found} values to be searched by; at most {MAX_KEYS} can be "
-                "kept. Split it into several resources.",
-                code="too-long",
-                expression=str(self.resource.get("resourceType", "")),
-            )
+            raise self._too_long(f"{found} values to be searched by; at most {MAX_KEYS}")
+        size = sum(len(key.encode()) + 16 for key in self.keys)
+        size += sum(len(one.k.encode()) + _ROW_BYTES for one in self.ranges)
+        if size > MAX_BYTES:
+            raise self._too_long(f"{size} bytes of values to be searched by; at most {MAX_BYTES}")
+
+    def _too_long(self, text: str) -> Unprocessable:
+        return Unprocessable(
+            f"The resource has {text} can be kept. Split it into several resources.",
+            code="too-long",
+            expression=str(self.resource.get("resourceType", "")),
+        )

@@ -55,6 +55,7 @@ class Walk:
                     self._add(self._root_tree, resource_type, path[1:], slot)
                 elif path:
                     self._add(self._tree, type_, path, slot)
+        self._direct = self._properties()
 
     def find(self, value: dict[str, Any], resource: dict[str, Any]) -> list[list[Node] | None]:
         """The values per slot, None where a slot has none; `resource` is what `value` lies in."""
@@ -68,9 +69,32 @@ class Walk:
 
     def one(self, value: dict[str, Any], resource: dict[str, Any]) -> list[Node] | None:
         """The values of slot 0."""
-        if not self._root_tree and self._tree.keys().isdisjoint(value):
+        if self._direct is None:
+            return self.find(value, resource)[0]
+        nodes: list[Node] | None = None
+        for name, type_ in self._direct:
+            child = value.get(name)
+            if child is None:
+                continue
+            for item in child if type(child) is list else (child,):
+                if item is None or (type(item) is dict and _NO_CONTENT.issuperset(item)):
+                    continue
+                if nodes is None:
+                    nodes = []
+                nodes.append(Node(type_, item))
+        return nodes
+
+    def _properties(self) -> list[tuple[str, str]] | None:
+        """The properties and their types, where the paths are nothing but properties of slot 0."""
+        if self._root_tree or self._whole:
             return None
-        return self.find(value, resource)[0]
+        found = []
+        for name, edges in self._tree.items():
+            for edge in edges:
+                if edge.below or edge.test or [slot for slot, _ in edge.ends] != [0]:
+                    return None
+                found.append((name, edge.ends[0][1]))
+        return found
 
     def _add(self, tree: dict[str, list[_Edge]], type_: str, path: Path, slot: int) -> None:
         name, after = path[0], 1

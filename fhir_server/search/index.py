@@ -73,13 +73,18 @@ class Indexer:
         if plan is None:
             plan = self._plans[type_] = _Plan(self._definitions, self._registry, type_)
         out = Collector(resource, self._base_url, self._zone)
-        for parameter, nodes in zip(plan.plain, plan.walk.find(resource, resource), strict=True):
-            if nodes is not None:
-                _index(parameter, nodes, out)
-        for parameter, compiled in plan.odd:
-            nodes = [Node(name, value) for name, value, _ in compiled.nodes(resource)]
-            if nodes:
-                _index(parameter, nodes, out)
+        found = zip(plan.plain, plan.walk.find(resource, resource), strict=True)
+        parameter = None
+        try:
+            for parameter, nodes in found:
+                if nodes is not None:
+                    parameter.kind.index(parameter, nodes, out)
+            for parameter, compiled in plan.odd:
+                nodes = [Node(name, value) for name, value, _ in compiled.nodes(resource)]
+                if nodes:
+                    parameter.kind.index(parameter, nodes, out)
+        except (ValueError, ArithmeticError, TypeError, KeyError, AttributeError) as error:
+            raise _unindexable(parameter, error) from error
         id_ = resource.get("id")
         for key in self._compartments.keys(type_, id_, out.references):
             out.keys[key] = None
@@ -88,14 +93,12 @@ class Indexer:
         return Keys(_patient(plan, type_, id_, out), start, end, list(out.keys), list(out.ranges))
 
 
-def _index(parameter: Parameter, nodes: list[Node], out: Collector) -> None:
-    try:
-        parameter.kind.index(parameter, nodes, out)
-    except (ValueError, ArithmeticError, TypeError, KeyError, AttributeError) as error:
-        raise Unprocessable(
-            f"A value cannot be indexed for the search parameter {parameter.code}: {error}",
-            expression=parameter.terms,
-        ) from error
+def _unindexable(parameter: Parameter | None, error: Exception) -> Unprocessable:
+    """The error for a value that a parameter cannot read, with the parameter's paths."""
+    code, places = (parameter.code, parameter.terms) if parameter else ("", ())
+    return Unprocessable(
+        f"A value cannot be indexed for the search parameter {code}: {error}", expression=places
+    )
 
 
 def _patient(plan: _Plan, type_: str, id_: str | None, out: Collector) -> str | None:

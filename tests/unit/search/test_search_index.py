@@ -188,6 +188,13 @@ def test_too_many_values_are_an_error() -> None:
         index("CodeSystem", concept=concepts)
 
 
+def test_too_long_values_are_an_error() -> None:
+    text = " ".join(f"{number:x}" for number in range(200_000))
+    assert len(index("Condition", onsetString=text).k) > 1_000
+    with pytest.raises(Unprocessable, match="bytes"):
+        index("Condition", onsetString=text, abatementString=text[::-1])
+
+
 def test_a_value_that_cannot_be_read_is_an_error_with_its_place() -> None:
     with pytest.raises(Unprocessable) as caught:
         index("Observation", effectiveDateTime="yesterday")
