@@ -130,10 +130,10 @@ async def kill_and_verify(data: Path, rounds: int, longest: float) -> None:
         database.stop()
 
 
-async def test_two_kills_lose_nothing(tmp_path: Path) -> None:
-    await kill_and_verify(tmp_path, 2, 1.5)
+async def test_two_kills_lose_nothing(data: Path) -> None:
+    await kill_and_verify(data, 2, 1.5)
 
 
 @pytest.mark.soak
-async def test_twenty_kills_lose_nothing(tmp_path: Path) -> None:
-    await kill_and_verify(tmp_path, 20, 4.0)
+async def test_twenty_kills_lose_nothing(data: Path) -> None:
+    await kill_and_verify(data, 20, 4.0)
