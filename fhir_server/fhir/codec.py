@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -222,8 +223,8 @@ def _refuse_duplicates(minified: bytes) -> None:
     def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         node = dict(pairs)
         if len(node) != len(pairs):
-            names = [name for name, _ in pairs]
-            found.append((node, next(n for i, n in enumerate(names) if n in names[:i])))
+            (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+            found.append((node, twice))
         return node
 
     tree = json.loads(minified, object_pairs_hook=note, parse_int=str, parse_float=str)

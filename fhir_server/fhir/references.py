@@ -24,6 +24,8 @@ _LITERAL = re.compile(
     r"(?:/_history/(?P<version>[A-Za-z0-9\-.]{1,64}))?(?:#(?P<fragment>.*))?"
 )
 _CONDITIONAL = re.compile(r"(?:(?P<base>https?://[^?#]+)/)?(?P<type>[A-Z][A-Za-z]+)\?(?P<query>.+)")
+_KNOWN = 200
+"""Texts up to this length are remembered: most references come again and again."""
 _LINK = re.compile(r"""(<(?:a|img)\b[^<>]*?\s(?:href|src)\s*=\s*)(?:"([^"<]*)"|'([^'<]*)')""")
 
 
@@ -54,9 +56,12 @@ class Found(NamedTuple):
     type: str
 
 
-@lru_cache(maxsize=65_536)
 def parse(text: str) -> Literal:
     """The parts of a literal reference; every text is one of the kinds of `Literal`."""
+    return _known(text) if len(text) <= _KNOWN else _parse(text)
+
+
+def _parse(text: str) -> Literal:
     match = _LITERAL.fullmatch(text)
     if match:
         found = match.groupdict(default="")
@@ -69,6 +74,9 @@ def parse(text: str) -> Literal:
     if text.startswith("#"):
         return Literal(fragment=text[1:])
     return Literal(other=text)
+
+
+_known = lru_cache(maxsize=65_536)(_parse)
 
 
 def find(resource: dict[str, Any]) -> Iterator[Found]:

@@ -118,6 +118,12 @@ def test_a_key_given_twice_is_refused_with_its_place(body: bytes, place: str) ->
     assert caught.value.issues[0].expression == (place,)
 
 
+def test_a_key_given_twice_among_many_is_found_quickly() -> None:
+    many = b",".join(b'"k%d":1' % n for n in range(200_000))
+    with pytest.raises(MalformedContent, match="k199999"):
+        codec.decode(b'{%b,"k199999":1}' % many)
+
+
 def test_colons_after_quotes_inside_strings_are_no_keys() -> None:
     assert codec.decode(rb'{"a":"say \"this\": that","b\"":1}') == {
         "a": 'say "this": that',
