@@ -52,7 +52,8 @@ async def resolve(
     for condition in conditions:
         match condition:
             case Plain():
-                parts.append(compile_plain(condition, context))
+                beside = [other for other in conditions if isinstance(other, Plain)]
+                parts.append(compile_plain(condition, context, beside))
             case Chain():
                 parts.append(Part(_CHAIN_RANK, await _chain(condition, context, finder)))
             case Has():

@@ -18,6 +18,7 @@ from fhir_server.search.computed import ComputedKey
 from fhir_server.search.conditions import Plain
 from fhir_server.search.keyset import Order
 from fhir_server.search.kinds import MatchContext
+from fhir_server.search.kinds.composite import ORDERED, fused
 from fhir_server.search.registry import Parameter
 from fhir_server.search.sort import SortKey
 
@@ -65,9 +66,18 @@ class Query:
         return isinstance(self.filter["k"], dict) or isinstance(self.filter.get("p"), dict)
 
 
-def compile_plain(plain: Plain, context: MatchContext) -> Part:
-    """The part of one plain condition; raises what the parameter's kind raises for its values."""
+def compile_plain(plain: Plain, context: MatchContext, beside: Iterable[Plain] = ()) -> Part:
+    """The part of one plain condition; raises what the parameter's kind raises for its values.
+
+    An ordered value takes in the condition `beside` it that it lies fused with: value and code.
+    """
     parameter = plain.parameter
+    if parameter.type in ORDERED and not plain.modifier:
+        for other in beside:
+            if not other.modifier:
+                both = fused(parameter, plain.values, other.parameter, other.values, context)
+                if both is not None:
+                    return Part(_rank(parameter), both)
     found = parameter.kind.match(parameter, plain.modifier, plain.values, context)
     return Part(_rank(parameter), found)
 

@@ -13,6 +13,8 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 
 from fhir_server.fhir import definitions
+from fhir_server.search.compile import compile_plain
+from fhir_server.search.conditions import Plain
 from fhir_server.search.index import Indexer
 from fhir_server.search.kinds import Filter, MatchContext
 from fhir_server.search.kinds.composite import fused
@@ -152,9 +154,20 @@ def test_code_and_value_are_one_range(
         assert keys <= 3 * total + 10
 
 
+def test_a_search_for_code_and_value_uses_it() -> None:
+    code = Plain(find("code"), "", (f"{LOINC}|c7",))
+    value = Plain(find("value-quantity"), "", ("gt98",))
+    beside = compile_plain(value, CONTEXT, [code, value]).filter
+    assert beside == fused(value.parameter, value.values, code.parameter, code.values, CONTEXT)
+    alone = compile_plain(value, CONTEXT, [Plain(find("code"), "not", ("a",)), value]).filter
+    assert alone == match("value-quantity=gt98")
+
+
 def test_only_what_a_composite_has_as_a_whole_is_fused() -> None:
     assert fused(find("status"), ["final"], find("code"), ["a"], CONTEXT) is None
     assert fused(find("code"), ["a"], find("value-string"), ["b"], CONTEXT) is None
     assert fused(find("combo-code"), ["a"], find("value-quantity"), ["5"], CONTEXT) is None
     assert fused(find("code"), ["a"], find("code"), ["b"], CONTEXT) is None
     assert fused(find("code"), ["a"], find("value-concept"), ["b"], CONTEXT) is not None
+    many = [f"c{number}" for number in range(21)]
+    assert fused(find("code"), many, find("value-quantity"), ["5"], CONTEXT) is None

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 ORDERED = frozenset(("date", "number", "quantity"))
 
 
+MOST_PAIRS = 20
+"""Pairs of values that `fused` looks for; each is a range of its own."""
+
+
 class _Text(Protocol):
     def component_keys(self, parameter: Parameter, node: Node) -> list[str]: ...
 
@@ -128,8 +132,11 @@ def fused(
     """One filter for two parameters without modifiers, where a composite holds both fused.
 
     It finds what both filters find, in one range of an index: `code` with `value-quantity` of
-    Observation lie under `code-value-quantity`. None where no composite is exactly the two.
+    Observation lie under `code-value-quantity`. None where no composite is exactly the two, or
+    where their values make more than `MOST_PAIRS` pairs.
     """
+    if len(first_values) * len(second_values) > MOST_PAIRS:
+        return None
     values = {first.url: first_values, second.url: second_values}
     for one in context.registry.all(context.type):
         if (
