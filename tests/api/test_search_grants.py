@@ -29,6 +29,10 @@ NARROW = Grant(
         Rule(frozenset({Action.READ, Action.SEARCH}), frozenset({"Organization"})),
     ),
 )
+B_IN_G = {**RESOURCES[3], "managingOrganization": {"reference": "Organization/g"}}
+STORED = [B_IN_G if resource["id"] == "b" else resource for resource in RESOURCES]
+"""The hidden Patient/b points at what is shown: that must lead nobody to it."""
+
 HIDDEN = {"Patient/b", "Patient/c", "Observation/o4", "Observation/o5", "Group/team"}
 
 
@@ -82,6 +86,9 @@ QUERIES = [
     "Organization?_revinclude=Patient:organization",
     "Organization?_has:Patient:organization:gender=female",
     "Organization?_has:Patient:organization:_id=a,b",
+    "Organization?_has:Patient:organization:_has:Observation:patient:code=1-1",
+    "Organization?_id=g&_revinclude=Patient:organization",
+    "Patient?_id=a&_include=*&_revinclude:iterate=Patient:organization",
     "Patient?_id=a&_revinclude=Observation:subject&_include=*",
     "?_type=Patient,Observation,Group",
     "?_summary=count",
@@ -99,7 +106,7 @@ async def answers(mongodb: str, database_name: str) -> dict[str, list[dict[str, 
     settings = Settings(mongodb_uri=mongodb, mongodb_database=database_name, access="open")
     async with open_services(settings) as services:
         for hidden in (False, True):
-            for resource in RESOURCES:
+            for resource in STORED:
                 place = f"{resource['resourceType']}/{resource['id']}"
                 if (place in HIDDEN) == hidden and place != "Provenance/p1":
                     await put(resource, services)
@@ -127,7 +134,7 @@ async def test_a_cursor_of_one_caller_is_of_no_use_to_another(
 ) -> None:
     settings = Settings(mongodb_uri=mongodb, mongodb_database=database_name, access="open")
     async with open_services(settings) as services:
-        for resource in RESOURCES:
+        for resource in STORED:
             await put(resource, services)
         first = await ask("Observation?_count=1", Grant.open(), services)
         following = link(first, "next")
@@ -141,7 +148,7 @@ async def test_a_type_that_no_rule_names_is_forbidden_not_empty(
     only = Grant("scope", "", (Rule(frozenset({Action.SEARCH}), frozenset({"Organization"})),))
     settings = Settings(mongodb_uri=mongodb, mongodb_database=database_name, access="open")
     async with open_services(settings) as services:
-        for resource in RESOURCES:
+        for resource in STORED:
             await put(resource, services)
         assert (await ask("Patient", only, services))["status"] == Forbidden().status
         system = await ask("?_type=Patient,Organization", only, services)
