@@ -1,4 +1,4 @@
-"""UCUM, the unified code for units of measure: parse, compare and convert, case-sensitive.
+"""UCUM, the unified code for units of measure: compare, convert and compute, case-sensitive.
 
 https://ucum.org/ucum. The table is `data/ucum.json` (made by `build_ucum.py`). Magnitudes are exact
 fractions; only the special units (degree Celsius, pH, bel, ...) go through functions on decimals.
@@ -7,64 +7,29 @@ An arbitrary unit such as `[iU]` is a dimension of its own: comparable with itse
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from decimal import Context, Decimal, DecimalException, localcontext
 from fractions import Fraction
-from functools import cache, lru_cache
-from pathlib import Path
 from typing import Any
 
+from fhir_server.fhir.ucum_units import UcumError, Unit, parse, syntax, table
+
+__all__ = [
+    "UcumError",
+    "Unit",
+    "canonical",
+    "comparable",
+    "convert",
+    "display",
+    "divide",
+    "multiply",
+    "parse",
+    "validate",
+]
+
 _DIGITS = Context(prec=40)
-_MAX_EXPONENT = 999  # of a unit: enough for any sense, small enough to compute
 _MAX_MAGNITUDE = 400  # decimal exponent of a value that is still turned into a fraction
-
-
-class UcumError(ValueError):
-    """The code is no UCUM unit, or the two units do not measure the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What a code means: `factor` times the base units to the powers in `dimensions`.
-
-    `special` names the function of a special unit (UCUM §21), whose argument is first multiplied by
-    `scale` (a prefix or a number in front) and whose result is a count of the unit's reference.
-    """
-
-    factor: Fraction
-    dimensions: tuple[tuple[str, int], ...] = ()
-    special: str = ""
-    scale: Fraction = Fraction(1)
-
-    def times(self, other: Unit, sign: int = 1) -> Unit:
-        """The product (sign 1) or quotient (sign -1). A special unit takes a plain number alone."""
-        if self.special or other.special:
-            plain, unit = (self, other) if other.special else (other, self)
-            if plain.special or plain.dimensions or (sign < 0 and unit is other):
-                raise UcumError(f"a special unit ({unit.special}) cannot be multiplied by a unit")
-            return replace(unit, scale=unit.scale * plain.factor**sign)
-        powers = dict(self.dimensions)
-        for name, power in other.dimensions:
-            powers[name] = powers.get(name, 0) + sign * power
-        dimensions = tuple(sorted((n, p) for n, p in powers.items() if p))
-        return Unit(self.factor * other.factor**sign, dimensions)
-
-    def power(self, exponent: int) -> Unit:
-        if exponent == 1:
-            return self
-        if self.special:
-            raise UcumError(f"a special unit ({self.special}) has no powers")
-        dimensions = tuple((n, p * exponent) for n, p in self.dimensions) if exponent else ()
-        return Unit(self.factor**exponent, dimensions)
-
-    @property
-    def code(self) -> str:
-        """The canonical code: base units in order, `1` for a plain number."""
-        return ".".join(n if p == 1 else f"{n}{p}" for n, p in self.dimensions) or "1"
 
 
 def validate(code: str) -> str | None:
@@ -73,7 +38,7 @@ def validate(code: str) -> str | None:
     The empty code stands for unity, the default of FHIR's and HL7's quantities.
     """
     try:
-        _syntax(code)
+        syntax(code)
     except UcumError as error:
         return str(error)
     return None
@@ -132,144 +97,7 @@ def divide(v1: Decimal, u1: str, v2: Decimal, u2: str) -> tuple[Decimal, str]:
 
 def display(code: str) -> str:
     """A readable form: `mm` is `(millimeter)`, `m.s-2` is `(meter) * (second ^ -2)`."""
-    return _readable(_syntax(code)) if code else "(unity)"
-
-
-@lru_cache(maxsize=4096)
-def parse(code: str) -> Unit:
-    """What a code means. UcumError where it is no UCUM unit."""
-    return _evaluate(_syntax(code))
-
-
-# --- grammar (UCUM §5-12): term -> [/] component {(. or /) component} ---
-
-_Atom = tuple[str, str, int]  # prefix, symbol, exponent
-_Node = int | _Atom | list[Any]  # a factor, an atom, or a list of (sign, node)
-_SYMBOL = re.compile(r"(?:[^\s./(){}\[\]]|\[[^\[\]\s]*\])+")
-_EXPONENT = re.compile(r"(.*[^0-9+-])([+-]?[0-9]+)", re.DOTALL)
-_ANNOTATION = re.compile(r"\{[!-z|~]*\}")
-
-
-@lru_cache(maxsize=4096)
-def _syntax(code: str) -> list[Any]:
-    for place, char in enumerate(code):
-        if not "!" <= char <= "~":
-            raise UcumError(f"'{code}' has a character that units do not have, at {place + 1}")
-    if not code:
-        return [(1, 1)]
-    node, end = _term(code, 0, 0)
-    if end < len(code):
-        raise UcumError(f"'{code}': unexpected '{code[end]}' at {end + 1}")
-    return node
-
-
-def _term(code: str, at: int, depth: int) -> tuple[list[Any], int]:
-    if depth > 20:
-        raise UcumError("parentheses too deep in a unit")
-    parts: list[Any] = []
-    sign = 1
-    if code.startswith("/", at):
-        sign, at = -1, at + 1
-    while True:
-        node, at = _component(code, at, depth)
-        parts.append((sign, node))
-        if at >= len(code) or code[at] not in "./":
-            return parts, at
-        sign, at = (1 if code[at] == "." else -1), at + 1
-
-
-def _component(code: str, at: int, depth: int) -> tuple[_Node, int]:
-    if code.startswith("(", at):
-        node: _Node
-        node, at = _term(code, at + 1, depth + 1)
-        if not code.startswith(")", at):
-            raise UcumError(f"'{code}' lacks a closing parenthesis")
-        return node, at + 1
-    found = _SYMBOL.match(code, at)
-    node = 1
-    if found:
-        node, at = _simple(found.group()), found.end()
-    note = _ANNOTATION.match(code, at)
-    if note:
-        at = note.end()
-    elif not found:
-        raise UcumError(f"'{code}' lacks a unit at {at + 1}")
-    return node, at
-
-
-def _simple(text: str) -> _Node:
-    if text.isdigit():
-        if text.strip("0") == "":
-            raise UcumError("zero is not a unit")
-        return int(text)
-    table = _table()
-    symbol, exponent = text, 1
-    split = _EXPONENT.fullmatch(text)
-    if split:
-        symbol, exponent = split.group(1), int(split.group(2))
-        if abs(exponent) > _MAX_EXPONENT:
-            raise UcumError(f"the exponent of '{text}' is too large")
-    if symbol in table.units or symbol in table.base:
-        return "", symbol, exponent
-    for length in (1, 2):
-        prefix, atom = symbol[:length], symbol[length:]
-        if prefix in table.prefixes and (atom in table.base or atom in table.metric):
-            return prefix, atom, exponent
-    raise UcumError(f"'{symbol}' is not a UCUM unit")
-
-
-# --- meaning ---
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    prefixes: dict[str, tuple[Fraction, str]]
-    base: dict[str, str]
-    units: dict[str, list[Any]]
-    metric: frozenset[str]
-
-
-@cache
-def _table() -> _Table:
-    path = Path(__file__).parent / "data" / "ucum.json"
-    data = json.loads(path.read_text(encoding="utf-8"))
-    prefixes = {code: (Fraction(size), name) for code, (size, name) in data["prefixes"].items()}
-    units: dict[str, list[Any]] = data["units"]
-    metric = frozenset(code for code, row in units.items() if row[0])
-    return _Table(prefixes, data["base"], units, metric)
-
-
-def _evaluate(parts: list[Any]) -> Unit:
-    unit = Unit(Fraction(1))
-    for sign, node in parts:
-        if isinstance(node, int):
-            factor = Unit(Fraction(node))
-        elif isinstance(node, tuple):
-            prefix, symbol, exponent = node
-            factor = _atom(symbol)
-            if prefix:
-                factor = Unit(_table().prefixes[prefix][0]).times(factor)
-            factor = factor.power(exponent)
-        else:
-            factor = _evaluate(node)
-        unit = unit.times(factor, sign)
-    if abs(unit.factor.numerator.bit_length() - unit.factor.denominator.bit_length()) > 5000:
-        raise UcumError("the unit is too large")
-    return unit
-
-
-@cache
-def _atom(symbol: str) -> Unit:
-    table = _table()
-    if symbol in table.base:
-        return Unit(Fraction(1), ((symbol, 1),))
-    _, arbitrary, function, value, code, _ = table.units[symbol]
-    if arbitrary:
-        return Unit(Fraction(1), ((symbol, 1),))
-    reference = parse(code)
-    if function == "100tan":  # the table names degrees here, its own formula radians
-        function, reference = "tanTimes100", parse("rad")
-    return replace(reference, factor=Fraction(value) * reference.factor, special=function)
+    return _readable(syntax(code)) if code else "(unity)"
 
 
 _Pair = tuple[Callable[[Decimal], Decimal], Callable[[Decimal], Decimal]]
@@ -331,7 +159,7 @@ def _product(v1: Decimal, u1: str, v2: Decimal, u2: str, sign: int) -> tuple[Dec
     value = _fraction(v1) * _fraction(v2) ** sign
     powers: dict[tuple[str, str], int] = {}
     if unit.dimensions and all(
-        _gather(_syntax(code), direction, powers) for code, direction in ((u1, 1), (u2, sign))
+        _gather(syntax(code), direction, powers) for code, direction in ((u1, 1), (u2, sign))
     ):
         code, factor = _written(powers)
         return _decimal(value * factor), code
@@ -356,7 +184,7 @@ def _gather(parts: list[Any], direction: int, powers: dict[tuple[str, str], int]
 def _written(powers: dict[tuple[str, str], int]) -> tuple[str, Fraction]:
     """The code of a product, every symbol with the prefix that it has first, and its factor."""
     factor, first, merged = Fraction(1), dict[str, str](), dict[str, int]()
-    prefixes = _table().prefixes
+    prefixes = table().prefixes
     for (prefix, symbol), power in powers.items():
         kept = first.setdefault(symbol, prefix)
         sizes = [prefixes[each][0] if each else Fraction(1) for each in (prefix, kept)]
@@ -389,15 +217,15 @@ def _trimmed(value: Decimal) -> Decimal:
 
 
 def _readable(parts: list[Any]) -> str:
-    table, text = _table(), ""
+    known, text = table(), ""
     for sign, node in parts:
         if isinstance(node, int):
             shown = str(node)
         elif isinstance(node, tuple):
             prefix, symbol, exponent = node
-            name = table.base.get(symbol) or table.units[symbol][5]
+            name = known.base.get(symbol) or known.units[symbol][5]
             power = "" if exponent == 1 else f" ^ {exponent}"
-            shown = f"({table.prefixes[prefix][1] if prefix else ''}{name}{power})"
+            shown = f"({known.prefixes[prefix][1] if prefix else ''}{name}{power})"
         else:
             shown = f"({_readable(node)})"
         joint = (" * " if sign > 0 else " / ") if text else ("" if sign > 0 else "/ ")

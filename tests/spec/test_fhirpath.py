@@ -11,8 +11,9 @@ import pytest
 from lxml import etree
 
 from fhir_server.fhir import fhirpath
-from fhir_server.fhir.fhirpath.shapes import Node, system, system_name
+from fhir_server.fhir.fhirpath.shapes import Node
 from fhir_server.fhir.fhirpath.temporal import Temporal
+from fhir_server.fhir.fhirpath.values import system, system_name
 from tests.oracles import shared
 
 NOT_PASSED = {

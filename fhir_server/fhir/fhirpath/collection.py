@@ -11,8 +11,9 @@ from fhir_server.fhir.fhirpath.equality import distinct, key
 from fhir_server.fhir.fhirpath.errors import ExecutionFault
 from fhir_server.fhir.fhirpath.function import SAME, Function
 from fhir_server.fhir.fhirpath.scope import Items, Scope, boolean, integer, truth
-from fhir_server.fhir.fhirpath.shapes import Node, TypeInfo
+from fhir_server.fhir.fhirpath.shapes import Node
 from fhir_server.fhir.fhirpath.shapes import children as children_of
+from fhir_server.fhir.fhirpath.values import TypeInfo
 
 _BOOLEAN = ("System.Boolean",)
 _MOST = 1_000_000  # items that one function may give

@@ -12,8 +12,9 @@ from fhir_server.fhir.fhirpath.errors import ExecutionFault, SyntaxFault
 from fhir_server.fhir.fhirpath.parser import parse
 from fhir_server.fhir.fhirpath.parts import View
 from fhir_server.fhir.fhirpath.scope import Code, Items, Resolver, Run, Scope, truth
-from fhir_server.fhir.fhirpath.shapes import Node, plain, root, shape, system_name
+from fhir_server.fhir.fhirpath.shapes import Node, root, shape
 from fhir_server.fhir.fhirpath.syntax import Expression
+from fhir_server.fhir.fhirpath.values import plain, system_name
 from fhir_server.fhir.fhirpath.walks import Follow, Found, Walk, follower, is_path, plan
 
 

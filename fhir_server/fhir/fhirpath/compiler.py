@@ -10,22 +10,15 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from fhir_server.fhir.fhirpath import (
-    boundaries,
-    collection,
-    conversion,
-    fhir_functions,
-    mathematics,
-    strings,
-)
 from fhir_server.fhir.fhirpath.errors import SemanticFault
 from fhir_server.fhir.fhirpath.fhir_functions import reference_type
 from fhir_server.fhir.fhirpath.function import SAME, Function
+from fhir_server.fhir.fhirpath.functions import FUNCTIONS
 from fhir_server.fhir.fhirpath.lambdas import LAMBDAS, with_fault
 from fhir_server.fhir.fhirpath.operators import LOGIC, OPERATORS, negate
 from fhir_server.fhir.fhirpath.parts import Part, Types, View
 from fhir_server.fhir.fhirpath.scope import Code, Items, Scope, integer, single, truth
-from fhir_server.fhir.fhirpath.shapes import Node, TypeInfo, shape, system_name, walk
+from fhir_server.fhir.fhirpath.shapes import Node, shape, walk
 from fhir_server.fhir.fhirpath.syntax import (
     Binary,
     Call,
@@ -46,25 +39,13 @@ from fhir_server.fhir.fhirpath.typetests import (
     static_types,
     type_name,
 )
+from fhir_server.fhir.fhirpath.values import TypeInfo, system_name
+from fhir_server.fhir.fhirpath.variables import variable
 
-FUNCTIONS: dict[str, Function] = {
-    **collection.TABLE,
-    **conversion.TABLE,
-    **strings.TABLE,
-    **mathematics.TABLE,
-    **boundaries.TABLE,
-    **fhir_functions.TABLE,
-}
 _TYPE_FUNCTIONS = ("is", "as", "ofType", "type")
 _STRINGS = frozenset(("System.String",))
 _NUMBERS = frozenset(("System.Integer", "System.Decimal", "System.Quantity"))
 _ORDER = frozenset(("first", "last", "tail", "skip", "take"))
-_FIXED = {
-    "sct": "http://snomed.info/sct",
-    "loinc": "http://loinc.org",
-    "ucum": "http://unitsofmeasure.org",
-}
-_CONTEXTS = ("context", "resource", "rootResource")
 
 
 class Compiler:
@@ -86,7 +67,7 @@ class Compiler:
             case Special():
                 return self._special(tree, view)
             case Variable():
-                return self._variable(tree)
+                return variable(tree)
             case Member():
                 return self._member(tree, view)
             case Call():
@@ -115,35 +96,6 @@ class Compiler:
             return Part(lambda scope: [scope.index], ("System.Integer",))
         return Part(lambda scope: scope.total)
 
-    def _variable(self, tree: Variable) -> Part:
-        name = tree.name
-        if name in _FIXED:
-            return Part(lambda scope: [_FIXED[name]], ("System.String",))
-        if name.startswith("vs-"):
-            return self._fixed(f"http://hl7.org/fhir/ValueSet/{name[3:]}")
-        if name.startswith("ext-"):
-            return self._fixed(f"http://hl7.org/fhir/StructureDefinition/{name[4:]}")
-
-        def variable(scope: Scope) -> Items:
-            run = scope.run
-            if name == "context":
-                return run.context
-            if scope.defined is not None and name in scope.defined:
-                return scope.defined[name]
-            if name in run.variables:
-                value = run.variables[name]
-                return value if isinstance(value, list) else [] if value is None else [value]
-            if name == "resource":
-                return [] if run.resource is None else [run.resource]
-            if name == "rootResource":
-                return [] if run.root is None else [run.root]
-            raise SemanticFault(f"there is no variable %{name}", position=tree.position)
-
-        return Part(variable)
-
-    def _fixed(self, text: str) -> Part:
-        return Part(lambda scope: [text], ("System.String",))
-
     # --- steps ---
 
     def _member(self, tree: Member, view: View) -> Part:
@@ -155,13 +107,16 @@ class Compiler:
         else:
             source = self.compile(tree.source, view)
         types = self._step_types(source.types, name, tree.position)
-        code = source.code
+        code, first = source.code, tree.source is None
 
         def member(scope: Scope) -> Items:
             out: Items = []
             for item in code(scope):
                 if type(item) is Node:
-                    walk(item, name, out)
+                    if first and item.shape.name == name and not item.shape.known:
+                        out.append(item)  # the name of a resource type that R4 does not have
+                    else:
+                        walk(item, name, out)
                 elif type(item) is TypeInfo:
                     out += [getattr(item, name)] if name in ("namespace", "name") else []
             return out

@@ -13,8 +13,9 @@ from typing import Any
 from fhir_server.fhir.fhirpath import quantity, temporal
 from fhir_server.fhir.fhirpath.errors import ExecutionFault
 from fhir_server.fhir.fhirpath.quantity import Quantity
-from fhir_server.fhir.fhirpath.shapes import Node, system, system_name
+from fhir_server.fhir.fhirpath.shapes import Node
 from fhir_server.fhir.fhirpath.temporal import Temporal
+from fhir_server.fhir.fhirpath.values import system, system_name
 
 
 def equal(left: list[Any], right: list[Any]) -> bool | None:

@@ -9,7 +9,8 @@ from fhir_server.fhir import definitions, narrative
 from fhir_server.fhir.fhirpath.errors import ExecutionFault
 from fhir_server.fhir.fhirpath.function import Function
 from fhir_server.fhir.fhirpath.scope import Items, Scope, text
-from fhir_server.fhir.fhirpath.shapes import Node, Shape, root, shape, system, walk
+from fhir_server.fhir.fhirpath.shapes import Node, Shape, root, shape, walk
+from fhir_server.fhir.fhirpath.values import system
 
 _BOOLEAN = ("System.Boolean",)
 _PROFILE = "http://hl7.org/fhir/StructureDefinition/"

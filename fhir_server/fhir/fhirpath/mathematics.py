@@ -12,7 +12,7 @@ from fhir_server.fhir.fhirpath.function import Function
 from fhir_server.fhir.fhirpath.operators import OPERATORS, wrap
 from fhir_server.fhir.fhirpath.quantity import Quantity
 from fhir_server.fhir.fhirpath.scope import Items, Scope, integer, number, single
-from fhir_server.fhir.fhirpath.shapes import system
+from fhir_server.fhir.fhirpath.values import system
 
 _DECIMAL = ("System.Decimal",)
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from fhir_server.fhir.fhirpath.equality import named
 from fhir_server.fhir.fhirpath.errors import ExecutionFault
-from fhir_server.fhir.fhirpath.shapes import Node, system
+from fhir_server.fhir.fhirpath.shapes import Node
+from fhir_server.fhir.fhirpath.values import system
 
 Items = list[Any]
 Resolver = Callable[[str], "dict[str, Any] | None"]

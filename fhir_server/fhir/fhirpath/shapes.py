@@ -7,18 +7,12 @@ that a step is one dictionary look-up and never a guess from the value.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from functools import cache, cached_property
 from itertools import zip_longest
 from typing import Any
 
 from fhir_server.fhir import definitions
-from fhir_server.fhir.fhirpath.quantity import CALENDAR, Quantity
-from fhir_server.fhir.fhirpath.temporal import Temporal, parse_temporal
-
-_UCUM = "http://unitsofmeasure.org"
-_CALENDAR = "http://hl7.org/fhirpath/CodeSystem/calendar-units"
+from fhir_server.fhir.fhirpath.reading import READ, as_decimal, as_is
 
 
 class Step:
@@ -52,7 +46,7 @@ class Shape:
             else name
         )
         self.dynamic = name in ("Resource", "DomainResource", "")
-        self.read: Callable[[Any], Any] = _READ.get(name, _text) if self.primitive else _whole
+        self.read: Callable[[Any], Any] = READ.get(name, as_is)
         self.quantity = definitions.load().is_a(name, "Quantity")
 
     @cached_property
@@ -111,15 +105,6 @@ class Node:
         self.value = value
         self.extra = extra
         self.owner = owner
-
-
-@dataclass(frozen=True, slots=True)
-class TypeInfo:
-    """What `type()` tells."""
-
-    namespace: str
-    name: str
-    base: str = field(default="", compare=False)
 
 
 def root(resource: Any, type_: str | None = None) -> Node:
@@ -206,109 +191,4 @@ def _walk_open(node: Node, name: str, out: list[Any]) -> None:
         if isinstance(one, dict) or (form.known and one is not None):
             out.append(Node(form.of(one), one, None, node.owner))
         elif one is not None:
-            out.append(_decimal(one) if isinstance(one, float) else one)
-
-
-def system(item: Any) -> Any:
-    """The value that operators work on: bool, int, Decimal, str, Temporal, Quantity.
-
-    A complex node comes back as it is; None where a primitive has extensions alone.
-    """
-    if type(item) is not Node:
-        return item
-    form = item.shape
-    if form.primitive:
-        return None if item.value is None else form.read(item.value)
-    return quantity(item) if form.quantity else item
-
-
-def quantity(node: Node) -> Any:
-    """The System.Quantity of a FHIR Quantity; the node itself where it is none.
-
-    http://hl7.org/fhir/R4/fhirpath.html#quantity
-    """
-    content = node.value
-    if not isinstance(content, dict) or content.get("comparator"):
-        return node
-    value = content.get("value")
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        return node
-    where = content.get("system")
-    code = content.get("code")
-    if where == _CALENDAR and code in CALENDAR:
-        return Quantity(Decimal(value), CALENDAR[code], calendar=True)
-    if where == _UCUM and isinstance(code, str):
-        return Quantity(Decimal(value), code)
-    if where is None and code is None:
-        return Quantity(Decimal(value), content.get("unit") or "1")
-    return Quantity(Decimal(value), f"{where}|{code}")  # comparable with its own kind alone
-
-
-def plain(item: Any) -> Any:
-    """JSON for an item: dates as text, quantities and type names as objects."""
-    if type(item) is Node:
-        return item.value if item.value is not None else item.extra
-    if type(item) is Temporal:
-        return str(item)
-    if type(item) is Quantity:
-        if item.calendar:
-            return {"value": item.value, "unit": item.unit}
-        return {"value": item.value, "unit": item.unit, "system": _UCUM, "code": item.unit}
-    if type(item) is TypeInfo:
-        return {"namespace": item.namespace, "name": item.name}
-    return item
-
-
-def system_name(item: Any) -> str:
-    """`Integer`, `String`, ... of a value that is no node."""
-    if type(item) is Temporal:
-        return item.kind
-    return _SYSTEM.get(type(item)) or ("Decimal" if isinstance(item, Decimal) else "String")
-
-
-_SYSTEM = {
-    bool: "Boolean",
-    int: "Integer",
-    Decimal: "Decimal",
-    str: "String",
-    Quantity: "Quantity",
-    TypeInfo: "TypeInfo",
-}
-
-
-def _whole(value: Any) -> Any:
-    return value
-
-
-def _text(value: Any) -> Any:
-    return value
-
-
-def _decimal(value: Any) -> Any:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return Decimal(value)
-    if isinstance(value, float):
-        try:
-            return Decimal(repr(value))
-        except InvalidOperation:
-            return value
-    return value
-
-
-def _moment(kind: str) -> Callable[[Any], Any]:
-    def read(value: Any) -> Any:
-        found = parse_temporal(value, kind) if isinstance(value, str) else None
-        return value if found is None else found
-
-    return read
-
-
-_READ: dict[str, Callable[[Any], Any]] = {
-    "decimal": _decimal,
-    "date": _moment("Date"),
-    "dateTime": _moment("DateTime"),
-    "instant": _moment("DateTime"),
-    "time": _moment("Time"),
-}
+            out.append(as_decimal(one) if isinstance(one, float) else one)

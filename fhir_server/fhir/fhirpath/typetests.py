@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from fhir_server.fhir.fhirpath.errors import SemanticFault
-from fhir_server.fhir.fhirpath.shapes import Node, TypeInfo, shape, system_name
+from fhir_server.fhir.fhirpath.shapes import Node, shape
 from fhir_server.fhir.fhirpath.syntax import Expression, Member, TypeName
+from fhir_server.fhir.fhirpath.values import TypeInfo, system_name
 
 _SYSTEM = frozenset(
     ("Boolean", "String", "Integer", "Long", "Decimal", "Date", "DateTime", "Time", "Quantity")

@@ -129,6 +129,7 @@ def test_without_a_type_the_json_is_walked() -> None:
     assert fhirpath.evaluate("a.b.where($this is String)", data) == ["x"]
     assert fhirpath.evaluate("value.unit", data) == ["mg"]
     assert fhirpath.evaluate("nothing", data) == []
+    assert fhirpath.evaluate("Own.a.b[0]", {"resourceType": "Own", **data}) == [1]
     assert fhirpath.evaluate("1 + 1", None) == [2]
 
 

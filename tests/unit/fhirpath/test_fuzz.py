@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fhir_server.fhir import fhirpath
-from fhir_server.fhir.fhirpath.compiler import FUNCTIONS
+from fhir_server.fhir.fhirpath.functions import FUNCTIONS
 from fhir_server.fhir.fhirpath.lambdas import LAMBDAS
 
 RESOURCES: list[Any] = [
