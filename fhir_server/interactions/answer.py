@@ -41,7 +41,10 @@ def deleted(version: Version | None, request: FhirRequest, text: str = "") -> Fh
 
 
 def returned(request: FhirRequest) -> str:
-    """`minimal`, `representation`, `OperationOutcome` or empty; raises for any other."""
+    """`minimal`, `representation`, `OperationOutcome` or empty.
+
+    Raises MalformedRequest for any other: writes ask before they write.
+    """
     header = request.header("prefer")
     return Prefer(header).returning if header else ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fhir_server.errors import MalformedRequest
 from fhir_server.exchange import FhirRequest, FhirResponse
+from fhir_server.interactions.answer import returned
 from fhir_server.interactions.batch import batch
 from fhir_server.interactions.bundle_entries import Dispatch, open_bundle
 from fhir_server.interactions.transaction import transaction
@@ -16,6 +17,7 @@ async def submit(request: FhirRequest, services: Services, dispatch: Dispatch) -
     `dispatch` answers one request in process. Raises MalformedRequest for other Bundles, and what
     a transaction raises.
     """
+    returned(request)
     bundle = await open_bundle(request, services)
     if bundle.type == "batch":
         return await batch(bundle, request, services, dispatch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fhir_server.errors import MultipleMatches
 from fhir_server.exchange import FhirRequest, FhirResponse
-from fhir_server.interactions.answer import deleted
+from fhir_server.interactions.answer import deleted, returned
 from fhir_server.interactions.criteria import Criteria, criteria_of_query
 from fhir_server.interactions.delete import remove
 from fhir_server.interactions.matching import matches
@@ -19,6 +19,7 @@ async def conditional_delete(request: FhirRequest, services: Services) -> FhirRe
 
     Raises MultipleMatches where they do not; all of them are deleted, or none.
     """
+    returned(request)
     criteria = criteria_of_query(request)
 
     async def attempt(session: Session) -> FhirResponse:

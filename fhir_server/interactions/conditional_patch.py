@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fhir_server.errors import NotFound
 from fhir_server.exchange import FhirRequest, FhirResponse
-from fhir_server.interactions.answer import written
+from fhir_server.interactions.answer import returned, written
 from fhir_server.interactions.conditional_create import only_match
 from fhir_server.interactions.criteria import criteria_of_query
 from fhir_server.interactions.patch import patch_over, read_change
@@ -15,6 +15,7 @@ from fhir_server.store.transaction import Session
 
 async def conditional_patch(request: FhirRequest, services: Services) -> FhirResponse:
     """200 with the new version of the one match; raises NotFound for none, MultipleMatches."""
+    returned(request)
     criteria = criteria_of_query(request)
     change = read_change(request, services)
 

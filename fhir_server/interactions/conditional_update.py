@@ -5,7 +5,7 @@ from __future__ import annotations
 from fhir_server.errors import Conflict, MalformedRequest
 from fhir_server.exchange import FhirRequest, FhirResponse
 from fhir_server.fhir.codec import Resource
-from fhir_server.interactions.answer import written
+from fhir_server.interactions.answer import returned, written
 from fhir_server.interactions.conditional_create import only_match
 from fhir_server.interactions.content import Content, read_content
 from fhir_server.interactions.criteria import criteria_of_query
@@ -27,6 +27,7 @@ async def conditional_update(request: FhirRequest, services: Services) -> FhirRe
     The body's id may be left out; where it is given it must be the match's (MalformedRequest) or,
     without a match, name nothing that exists (Conflict). Raises MultipleMatches for more matches.
     """
+    returned(request)
     criteria = criteria_of_query(request)
     content = read_content(request, services)
     checked_type(content, request.target.type)

@@ -32,26 +32,24 @@ def read_content(request: FhirRequest, services: Services) -> Content:
     if request.resource is not None:
         return Content(request.resource, request.body)
     media = media_type(request)
-    if not request.body and request.target.type != "Binary":
+    if media not in JSON and media not in XML:
+        return _raw_binary(request, media)
+    if not request.body:
         raise MalformedContent("The body is empty; the resource itself is expected")
-    settings = services.settings
+    limits = services.settings.max_body_bytes, services.settings.max_depth
     if media in JSON:
-        return Content(
-            *codec.parse(
-                request.body, max_bytes=settings.max_body_bytes, max_depth=settings.max_depth
-            )
-        )
-    if media in XML:
-        resource = from_xml(
-            request.body, max_bytes=settings.max_body_bytes, max_depth=settings.max_depth
-        )
-        return Content(resource, codec.encode(resource))
-    if request.target.type == "Binary" and media:
-        raw = from_raw(
-            request.header("content-type"), request.body, request.header("x-security-context")
-        )
-        return Content(codec.decode(raw, max_bytes=len(raw)), raw)
-    raise unread(media)
+        return Content(*codec.parse(request.body, max_bytes=limits[0], max_depth=limits[1]))
+    resource = from_xml(request.body, max_bytes=limits[0], max_depth=limits[1])
+    return Content(resource, codec.encode(resource))
+
+
+def _raw_binary(request: FhirRequest, media: str) -> Content:
+    if request.target.type != "Binary" or not media:
+        raise unread(media)
+    raw = from_raw(
+        request.header("content-type"), request.body, request.header("x-security-context")
+    )
+    return Content(codec.decode(raw, max_bytes=len(raw)), raw)
 
 
 def unread(media: str) -> UnsupportedMediaType:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fhir_server.exchange import FhirRequest, FhirResponse
-from fhir_server.interactions.answer import written
+from fhir_server.interactions.answer import returned, written
 from fhir_server.interactions.conditional_create import conditional_create
 from fhir_server.interactions.literal_references import check_references
 from fhir_server.interactions.write import new_draft
@@ -15,6 +15,7 @@ async def create(request: FhirRequest, services: Services) -> FhirResponse:
 
     Raises what the body deserves: UnsupportedMediaType, MalformedContent, Unprocessable.
     """
+    returned(request)
     if "if-none-exist" in request.headers:
         return await conditional_create(request, services)
     draft = new_draft(request, services)

@@ -9,7 +9,7 @@ import asyncio
 
 from fhir_server.errors import Conflict
 from fhir_server.exchange import FhirRequest, FhirResponse
-from fhir_server.interactions.answer import deleted
+from fhir_server.interactions.answer import deleted, returned
 from fhir_server.interactions.preconditions import check_preconditions
 from fhir_server.interactions.update import ATTEMPTS
 from fhir_server.interactions.write import instant_after
@@ -23,6 +23,7 @@ async def delete(request: FhirRequest, services: Services) -> FhirResponse:
 
     Only the first delete makes a version. Raises PreconditionFailed by If-Match.
     """
+    returned(request)
     type_, id_ = request.target.type, request.target.id
     for attempt in range(ATTEMPTS):
         current = await services.store.current(type_, id_, request.grant, request.session)

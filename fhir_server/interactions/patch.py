@@ -22,7 +22,7 @@ from fhir_server.fhir import codec
 from fhir_server.fhir.codec import Resource
 from fhir_server.fhir.patch.fhirpath_patch import fhirpath_patch
 from fhir_server.fhir.patch.json_patch import json_patch
-from fhir_server.interactions.answer import written
+from fhir_server.interactions.answer import returned, written
 from fhir_server.interactions.content import JSON, XML, Content, media_type, read_content
 from fhir_server.interactions.literal_references import (
     check_references,
@@ -47,6 +47,7 @@ async def patch(request: FhirRequest, services: Services) -> FhirResponse:
     Raises UnsupportedMediaType, MalformedContent for a patch that is none, Unprocessable for one
     that cannot be applied or leaves a faulty resource, PreconditionFailed by If-Match.
     """
+    returned(request)
     change = read_change(request, services)
     type_, id_ = request.target.type, request.target.id
     for attempt in range(ATTEMPTS):

@@ -141,16 +141,17 @@ class _Resolver:
             self._candidates.add(step, step.id)
 
     async def updates(self) -> None:
+        """Resolve conditional updates and patches; none of them sees what another one changes."""
         for step in self._plan.of(Phase.UPDATE, Phase.PATCH):
-            target = Match(step.type, step.id)
             if step.criteria is not None:
                 with at(f"{step.entry.place}.request.url"):
-                    target = await self._update(step, step.criteria)
-            if step.phase is Phase.UPDATE:
-                self._candidates.hide(target.type, target.id)
-                self._candidates.add(step, target.id)
+                    await self._update(step, step.criteria)
+        for step in self._plan.of(Phase.UPDATE):
+            target = self.resolution.target(step)
+            self._candidates.hide(target.type, target.id)
+            self._candidates.add(step, target.id)
 
-    async def _update(self, step: Step, criteria: Criteria) -> Match:
+    async def _update(self, step: Step, criteria: Criteria) -> None:
         criteria = await self._pointing(criteria, step, ())
         found = await self._one(criteria)
         self.resolution.found[step.index] = found
@@ -162,7 +163,6 @@ class _Resolver:
             self.resolution.claims.add(criteria.key)
             if found:
                 conditional_id(step.resource, step.given, found[0].id)
-        return self.resolution.target(step)
 
     async def versions(self) -> None:
         for index in self._plan.versioned:

@@ -10,7 +10,7 @@ import asyncio
 
 from fhir_server.errors import Conflict, DuplicateId, MethodNotAllowed
 from fhir_server.exchange import FhirRequest, FhirResponse
-from fhir_server.interactions.answer import written
+from fhir_server.interactions.answer import returned, written
 from fhir_server.interactions.labels import keep_labels
 from fhir_server.interactions.literal_references import check_references
 from fhir_server.interactions.preconditions import check_preconditions
@@ -29,6 +29,7 @@ async def update(request: FhirRequest, services: Services) -> FhirResponse:
     Raises PreconditionFailed by If-Match and If-None-Match, MethodNotAllowed where the resource
     does not exist and creation by update is switched off.
     """
+    returned(request)
     draft = draft_for(request, services)
     await check_references([draft.resource], request, services)
     return await put(draft, request, services, request.session)

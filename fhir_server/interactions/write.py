@@ -49,7 +49,8 @@ def checked_type(content: Content, type_: str) -> str:
         )
     if found != type_:
         raise MalformedRequest(
-            f"The body is a {found[:80]} but the URL says {type_}", expression="resourceType"
+            f"The body's resourceType is {found[:80]}, but the URL says {type_}",
+            expression="resourceType",
         )
     return found
 

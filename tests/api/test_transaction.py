@@ -291,6 +291,8 @@ async def test_the_same_resource_twice_fails_the_whole(client: httpx.AsyncClient
         (put, put),
         (put, entry("DELETE", "Patient/a")),
         (put, conditional),
+        (conditional, entry("PUT", "Patient/a", patient(id="a"))),
+        (entry("PUT", "Patient/a", patient(id="a")), conditional),
         (conditional, conditional),
         (put, entry("DELETE", "Patient?identifier=a")),
         (conditional, entry("PUT", "Patient?_id=a", patient())),
