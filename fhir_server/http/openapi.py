@@ -21,7 +21,7 @@ def openapi(base: str, definitions: Definitions) -> dict[str, Any]:
     for operation in OPERATIONS:
         for level in operation.levels:
             for method in operation.methods:
-                path, entry = _operation(operation, level)
+                path, entry = _operation(operation, level, method)
                 paths.setdefault(path, {})[method.lower()] = entry
     types = list(definitions.resource_types)
     for path, methods in paths.items():
@@ -41,7 +41,7 @@ def openapi(base: str, definitions: Definitions) -> dict[str, Any]:
 
 def _interaction(route: Route) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "operationId": f"{route.code}-{route.method.lower()}",
+        "operationId": f"{route.method.lower()}-{route.shape or 'base'}",
         "summary": route.code,
         "externalDocs": {"url": "https://hl7.org/fhir/R4/http.html"},
         "responses": _responses(),
@@ -55,11 +55,11 @@ def _interaction(route: Route) -> dict[str, Any]:
     return described
 
 
-def _operation(operation: Operation, level: str) -> tuple[str, dict[str, Any]]:
+def _operation(operation: Operation, level: str, method: str) -> tuple[str, dict[str, Any]]:
     prefix = {"system": "", "type": "/{type}", "instance": "/{type}/{id}"}[level]
     types = ", ".join(operation.types) or "every type"
     return f"{prefix}/${operation.code}", {
-        "operationId": f"{operation.code}-{level}",
+        "operationId": f"{method.lower()}-{level}-{operation.code}",
         "summary": f"${operation.code} on {types}",
         "externalDocs": {"url": operation.definition},
         "responses": _responses(),

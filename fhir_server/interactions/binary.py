@@ -26,9 +26,8 @@ def wants_raw(request: FhirRequest) -> bool:
     """Whether the content itself is asked for: no FHIR type in `_format` or Accept."""
     if request.parameter("_format") is not None:
         return False
-    accept = request.header("accept")
-    named = [part.split(";")[0].strip().lower() for part in accept.split(",") if part.strip()]
-    return bool(named) and not any(media in FHIR_MEDIA for media in named)
+    named = (part.split(";")[0].strip().lower() for part in request.header("accept").split(","))
+    return not any(media in FHIR_MEDIA for media in named)
 
 
 def raw_binary(found: Version, request: FhirRequest, headers: dict[str, str]) -> FhirResponse:
@@ -39,12 +38,7 @@ def raw_binary(found: Version, request: FhirRequest, headers: dict[str, str]) ->
     resource: dict[str, Any] = msgspec.json.decode(found.raw)
     media = resource.get("contentType", "application/octet-stream")
     content = b64decode(resource.get("data", ""))
-    headers = {
-        **headers,
-        "Content-Type": media,
-        "Accept-Ranges": "bytes",
-        "X-Content-Type-Options": "nosniff",
-    }
+    headers = {**headers, "Content-Type": media, "Accept-Ranges": "bytes"}
     context = resource.get("securityContext", {}).get("reference")
     if context:
         headers["X-Security-Context"] = context

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from fhir_server.errors import FhirError, MalformedRequest
-from fhir_server.exchange import Pairs
+from fhir_server.exchange import FHIR_JSON, Pairs
 from fhir_server.fhir.primitives import parse_instant_range
 from fhir_server.interactions.criteria import parse_query
 
@@ -54,7 +54,7 @@ def entry_request(given: Any, place: str, base: str) -> EntryRequest:
         query = parse_query(text) if text else ()
     except FhirError as error:
         raise error.within(f"{place}.request.url") from None
-    headers = {
+    headers = {"accept": FHIR_JSON} | {
         header: given[name] for name, header in _HEADERS.items() if isinstance(given.get(name), str)
     }
     since = given.get("ifModifiedSince")
