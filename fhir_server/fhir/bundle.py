@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from fhir_server.fhir import codec
 
 Mode = Literal["match", "include", "outcome"]
-Kind = Literal["searchset", "history", "batch-response", "transaction-response", "collection"]
+Kind = Literal["searchset", "history", "batch-response", "transaction-response"]
 
 STREAM_BYTES = 64 * 1024
 """A streamed Bundle goes out in parts of about this size."""
@@ -36,7 +36,7 @@ def searchset(
 
     `updated` is the moment of the search in microseconds since 1970 UTC.
     """
-    return assemble("searchset", entries, links, total, id_=id_, updated=updated)
+    return _assemble("searchset", entries, links, total, id_=id_, updated=updated)
 
 
 def history(
@@ -48,7 +48,7 @@ def history(
     updated: int | None = None,
 ) -> bytes:
     """A history of entries made by `history_entry`, newest first as they are given."""
-    return assemble("history", entries, links, total, id_=id_, updated=updated)
+    return _assemble("history", entries, links, total, id_=id_, updated=updated)
 
 
 def response(
@@ -59,10 +59,10 @@ def response(
     id_: str | None = None,
 ) -> bytes:
     """The answer to a batch or a transaction, of entries made by `response_entry`."""
-    return assemble(kind, entries, links, id_=id_)
+    return _assemble(kind, entries, links, id_=id_)
 
 
-def assemble(
+def _assemble(
     kind: Kind,
     entries: Sequence[bytes],
     links: Sequence[Link] = (),
@@ -106,11 +106,6 @@ def match_entry(full_url: str, raw: bytes, mode: Mode = "match") -> bytes:
     """An entry of a searchset. An outcome among the matches has an empty `full_url`."""
     url = b'"fullUrl":%b,' % codec.encode(full_url) if full_url else b""
     return b'{%b"resource":%b,"search":{"mode":"%b"}}' % (url, raw, mode.encode())
-
-
-def entry(full_url: str, raw: bytes) -> bytes:
-    """An entry of a collection."""
-    return b'{"fullUrl":%b,"resource":%b}' % (codec.encode(full_url), raw)
 
 
 def history_entry(

@@ -120,14 +120,6 @@ def _parse(body: bytes, max_bytes: int, max_depth: int) -> tuple[Any, bytes]:
     return tree, minified
 
 
-def minify(body: bytes) -> bytes:
-    """The JSON without blanks between its tokens; strings and numbers stay to the letter."""
-    try:
-        return msgspec.json.format(body, indent=-1)
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        raise _fault(body, error, MAX_DEPTH) from None
-
-
 def pretty(body: bytes) -> bytes:
     """The JSON indented by two blanks a level; strings and numbers stay to the letter."""
     return msgspec.json.format(body, indent=2)
@@ -141,12 +133,6 @@ def value(raw: bytes | msgspec.Raw) -> Any:
 def members(raw: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
     """The properties of a JSON object as undecoded bytes, in order."""
     return _members.decode(raw)
-
-
-def join(parts: dict[str, bytes] | dict[str, msgspec.Raw]) -> bytes:
-    """A JSON object of properties that are JSON already."""
-    pieces = [b"%b:%b" % (_encoder.encode(name), part) for name, part in parts.items()]
-    return b"{" + b",".join(pieces) + b"}"
 
 
 def stamp(raw: bytes, type_: str, id_: str, version: int, updated: int) -> bytes:

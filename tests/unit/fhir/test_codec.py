@@ -27,7 +27,7 @@ def test_decimals_keep_their_spelling(literal: str) -> None:
 def test_integers_stay_integers_of_any_size() -> None:
     body = b'{"a":-0,"b":123456789012345678901234567890}'
     assert codec.decode(body) == {"a": 0, "b": 123456789012345678901234567890}
-    assert codec.minify(body) == body
+    assert codec.parse(body)[1] == body
 
 
 @given(
