@@ -1,0 +1,153 @@
+"""What MongoDB examines for a page: about as many keys as the page has rows, however many match."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from pymongo import MongoClient
+
+from fhir_server.access.grant import Grant, Rule
+from fhir_server.app import open_services
+from fhir_server.exchange import FhirRequest
+from fhir_server.fhir import codec
+from fhir_server.interactions.searchset import Scope, compile_queries
+from fhir_server.search.compile import Query
+from fhir_server.search.keyset import stretches
+from fhir_server.search.request import parse
+from fhir_server.services import Services
+from fhir_server.settings import Settings
+from fhir_server.store import migrations
+from fhir_server.store.resources import PageQuery, Version
+from tests.searching import observation
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+DATABASE = "test_search_plans"
+ROWS = 20
+PATIENTS, EACH = 60, 50
+
+
+@pytest.fixture(scope="module")
+def migrated(mongodb: str) -> Iterator[str]:
+    """A database for all tests of this module."""
+    migrations.migrate(mongodb, DATABASE)
+    yield DATABASE
+    with MongoClient[dict[str, object]](mongodb) as client:
+        client.drop_database(DATABASE)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def services(mongodb: str, migrated: str) -> AsyncIterator[Services]:
+    """Services on 3,000 Observations of 60 patients, each with five codes on 50 days."""
+    settings = Settings(mongodb_uri=mongodb, mongodb_database=migrated, access="open")
+    async with open_services(settings) as opened:
+        versions = []
+        for patient in range(PATIENTS):
+            for number in range(EACH):
+                day = f"20{10 + number // 5}-{1 + patient % 12:02}-{1 + number % 5:02}"
+                id_ = f"o{patient}-{number}"
+                resource = observation(id_, f"p{patient}", f"{number % 5}-0", day, number)
+                resource["category"] = [{"coding": [{"code": "lab" if number % 2 else "vital"}]}]
+                versions.append(
+                    Version(
+                        "Observation",
+                        id_,
+                        1,
+                        opened.store.stamp(),
+                        codec.encode(resource),
+                        "POST",
+                        opened.indexer(resource),
+                    )
+                )
+        await opened.store.insert(versions, Grant.system("test"))
+        yield opened
+
+
+async def compiled(query: str, services: Services) -> Query:
+    pairs = [(name, value) for name, _, value in (one.partition("=") for one in query.split("&"))]
+    asked = parse(("Observation",), pairs, services.registry)
+    request = FhirRequest("GET", "Observation", Grant.open(), services.settings.base)
+    (found,) = await compile_queries(Scope(("Observation",), ""), asked, request, services)
+    return found
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "_sort=-_lastUpdated",
+        "_sort=_lastUpdated",
+        "_sort=-date",
+        "_sort=date",
+        "code=1-0",
+        "code=http://loinc.org|1-0&_sort=-date",
+        "code=1-0&date=ge2015&_sort=-date",
+        "code=1-0&date=ge2012&date=lt2014&_sort=date",
+        "patient=p7",
+        "patient=Patient/p7&_sort=-date",
+        "patient=p7&code=1-0",
+        "patient=p7&category=lab",
+        "patient=p7&category=lab&date=ge2012",
+        "subject=Patient/p7&code=1-0&_sort=-date",
+        "category=lab&date=ge2015&_sort=-date",
+        "code=1-0,2-0&_sort=-date",
+        "patient=p1,p2,p3&_sort=-date",
+        "patient=p1,p2,p3&code=1-0&_sort=-date",
+        "status=final",
+    ],
+)
+@pytest.mark.parametrize("page", ["first", "later"])
+async def test_a_page_examines_about_as_many_keys_as_it_has_rows(
+    query: str, page: str, services: Services
+) -> None:
+    found = await compiled(query, services)
+    assert found.order is not None
+    after = None
+    if page == "later":
+        (first,) = stretches(found.filter, found.order, None, backwards=False, merged=found.merged)[
+            :1
+        ]
+        rows = await services.store.page(
+            PageQuery("Observation", first.filter, tuple(first.sort.items()), 7), Grant.open()
+        )
+        after = (rows.places[-1][0], rows.places[-1][1])
+    part = stretches(found.filter, found.order, after, backwards=False, merged=found.merged)[0]
+    told = await services.store.explain(
+        PageQuery("Observation", part.filter, tuple(part.sort.items()), ROWS), Grant.open()
+    )
+    alternatives = query.count(",") + 1
+    assert told["returned"] > 0
+    assert told["keys"] <= told["returned"] + 10 * alternatives, told
+    assert "SORT" not in told["stages"], told
+
+
+async def test_a_grant_keeps_the_order_of_the_index(services: Services) -> None:
+    narrow = Grant(
+        "compartment",
+        "",
+        (Rule(frozenset(Grant.open().rules[0].actions), None, (frozenset({"in=Patient/p7"}),)),),
+    )
+    found = await compiled("patient=p7&code=1-0", services)
+    assert found.order is not None
+    for after in (None, (1_400_000_000_000_000, "o7-1")):
+        part = stretches(found.filter, found.order, after, backwards=False, merged=False)[0]
+        told = await services.store.explain(
+            PageQuery("Observation", part.filter, tuple(part.sort.items()), ROWS), narrow
+        )
+        assert told["keys"] <= told["returned"] + 10, told
+        assert "SORT" not in told["stages"], told
+
+
+@pytest.mark.parametrize(
+    "query", ["code-value-quantity=1-0$gt45", "value-quantity=gt48", "code=4-0&value-quantity=gt48"]
+)
+async def test_ordered_values_are_found_by_their_range(query: str, services: Services) -> None:
+    found = await compiled(query, services)
+    assert found.order is not None
+    part = stretches(found.filter, found.order, None, backwards=False, merged=found.merged)[0]
+    told = await services.store.explain(
+        PageQuery("Observation", part.filter, tuple(part.sort.items()), ROWS), Grant.open()
+    )
+    assert told["returned"] > 0
+    assert told["keys"] <= 400, told  # of 3,000
