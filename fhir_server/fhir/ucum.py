@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from decimal import Context, Decimal, DecimalException, localcontext
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from fhir_server.fhir.ucum_units import UcumError, Unit, parse, syntax, table
@@ -50,10 +51,21 @@ def canonical(value: Decimal, code: str) -> tuple[Decimal, str] | None:
     None where the code is not UCUM or the value lies outside what the unit can say.
     """
     try:
+        scaling = _scaling(code)
+        if scaling is not None and value.is_finite() and abs(value.adjusted()) <= _MAX_MAGNITUDE:
+            return _DIGITS.multiply(value, scaling[0]), scaling[1]
         unit = parse(code)
         return _to_base(value, unit), unit.code
     except (UcumError, DecimalException, OverflowError, ValueError):
         return None
+
+
+@lru_cache(maxsize=4096)
+def _scaling(code: str) -> tuple[Decimal, str] | None:
+    """The factor to base units where it is an exact decimal, which spares the fraction."""
+    unit = parse(code)
+    factor = _decimal(unit.factor)
+    return None if unit.special or Fraction(factor) != unit.factor else (factor, unit.code)
 
 
 def convert(value: Decimal, from_: str, to: str) -> Decimal:
