@@ -11,14 +11,16 @@ Bundle = dict[str, Any]
 LOINC = "http://loinc.org"
 
 
-def observation(id_: str, patient: str, code: str, day: str | None, value: float) -> Bundle:
+def observation(
+    id_: str, patient: str, code: str, day: str | None, value: float, unit: str = "kg"
+) -> Bundle:
     found: Bundle = {
         "resourceType": "Observation",
         "id": id_,
         "status": "final",
         "code": {"coding": [{"system": LOINC, "code": code}]},
         "subject": {"reference": f"Patient/{patient}"},
-        "valueQuantity": {"value": value, "unit": "kg", "code": "kg"},
+        "valueQuantity": {"value": value, "unit": unit, "code": unit},
     }
     found["valueQuantity"]["system"] = "http://unitsofmeasure.org"
     if day:
@@ -50,7 +52,7 @@ RESOURCES: list[Bundle] = [
         "birthDate": "1990",
     },
     {"resourceType": "Patient", "id": "c", "active": True},
-    observation("o1", "a", "1-1", "2020-01-01", 60.5),
+    observation("o1", "a", "1-1", "2020-01-01", 60500, "g"),
     observation("o2", "a", "1-1", "2021-01-01", 61),
     observation("o3", "a", "2-2", "2022-01-01", 5),
     observation("o4", "b", "1-1", "2020-06-01", 80),

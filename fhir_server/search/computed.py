@@ -36,9 +36,13 @@ class ComputedKey:
         pick = "$max" if self.descending else "$min"
         codes = self.parameter.stored
         if self.parameter.type in ("date", "number", "quantity"):
-            ranges = {"$filter": {"input": "$r", "cond": {"$in": ["$$this.k", list(codes)]}}}
             edge = "$$this.hi" if self.descending else "$$this.lo"
-            return {pick: {"$map": {"input": ranges, "in": edge}}}
+            bare = {pick: _edges({"$in": ["$$this.k", list(codes)]}, edge)}
+            if self.parameter.type != "quantity":
+                return bare
+            # in the canonical unit where it has one (`code|g`), so that 1 g comes after 900 mg
+            canonical = {"$or": [_canonical(code) for code in codes]}
+            return {"$ifNull": [{pick: _edges(canonical, edge)}, bare]}
         # `=` and `>` are neighbours: what lies between them begins with the code and `=`
         inside: Stage = {
             "$or": [
@@ -49,6 +53,22 @@ class ComputedKey:
         if self.parameter.type == "token":  # the code alone, not the forms with its system
             inside = {"$and": [inside, {"$eq": [{"$indexOfBytes": ["$$this", "|"]}, -1]}]}
         return {pick: {"$filter": {"input": "$k", "cond": inside}}}
+
+
+def _edges(condition: Stage, edge: str) -> Stage:
+    """One edge of each ordered value whose key meets the condition."""
+    return {"$map": {"input": {"$filter": {"input": "$r", "cond": condition}}, "in": edge}}
+
+
+def _canonical(code: str) -> Stage:
+    start = len(code) + 1
+    return {
+        "$and": [
+            {"$gte": ["$$this.k", f"{code}|"]},
+            {"$lt": ["$$this.k", f"{code}}}"]},  # the sign after `|`
+            {"$eq": [{"$indexOfBytes": ["$$this.k", "|", start]}, -1]},
+        ]
+    }
 
 
 def ordered(
