@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -39,10 +39,18 @@ class Group(Generic[Item, Result]):
         future: asyncio.Future[Result] = loop.create_future()
         self._waiting.append((item, future))
         if len(self._tasks) < self._lanes:
-            task = loop.create_task(self._work())
+            task = loop.create_task(self._lane())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return future
+
+    async def _lane(self) -> None:
+        try:
+            await self._work()
+        finally:
+            # At once, not when the loop calls back: who asks in between would find the lane
+            # taken, and nobody would come for them.
+            self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def _work(self) -> None:
         while self._waiting:
