@@ -32,14 +32,24 @@ OLDEST = (5, 0)
 """Snapshot reads outside of transactions came with MongoDB 5.0."""
 
 
+OPTIONS: Document = {
+    "serverSelectionTimeoutMS": 10_000,
+    "maxPoolSize": 100,
+    "appName": "fhir-server",
+}
+
+
 class Database:
     """One database of a replica set. Belongs to the event loop in which it is first used."""
 
     def __init__(self, uri: str, name: str) -> None:
+        # What the address says for itself goes before our own choice.
+        asked = uri.lower()
+        chosen = {
+            option: value for option, value in OPTIONS.items() if f"{option.lower()}=" not in asked
+        }
         try:
-            self.client: AsyncMongoClient[Document] = AsyncMongoClient(
-                uri, serverSelectionTimeoutMS=10_000, maxPoolSize=100, appname="fhir-server"
-            )
+            self.client: AsyncMongoClient[Document] = AsyncMongoClient(uri, **chosen)
         except (PyMongoError, ValueError) as error:
             raise Unavailable(f"FHIR_MONGODB_URI is not an address of MongoDB: {error}") from error
         self.name = name
@@ -96,11 +106,16 @@ def raise_unavailable(error: PyMongoError) -> None:
     if error.has_error_label("TransientTransactionError"):
         return
     if isinstance(error, ConnectionFailure | ExecutionTimeout | ConfigurationError):
-        raise Unavailable(
-            "The database does not answer now; try again in a moment",
-            headers=[("Retry-After", "2")],
-        ) from error
+        raise unreachable() from error
     if isinstance(error, OperationFailure) and error.code in (13, 18):
         raise Unavailable(
             "The database refuses this server's user name or password; see FHIR_MONGODB_URI"
         ) from error
+
+
+def unreachable() -> Unavailable:
+    """The error for a database that does not answer."""
+    return Unavailable(
+        "The database does not answer now; try again in a moment",
+        headers=[("Retry-After", "2")],
+    )

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from pymongo.asynchronous.client_session import AsyncClientSession
-from pymongo.errors import PyMongoError
+from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 from pymongo.read_concern import ReadConcern
 
 from fhir_server.errors import TooLarge, Unavailable
-from fhir_server.store.database import DURABLE, Database, raise_unavailable
+from fhir_server.store.database import DURABLE, Database, raise_unavailable, unreachable
 
 Result = TypeVar("Result")
 
@@ -89,6 +89,8 @@ class Transactions:
                             "This transaction is too large for MongoDB's cache; send it in "
                             "parts, or give MongoDB more memory"
                         ) from error
+                    if isinstance(error, ServerSelectionTimeoutError):
+                        raise unreachable() from error
                     if not error.has_error_label("TransientTransactionError"):
                         raise_unavailable(error)
                         raise

@@ -7,9 +7,10 @@ import time
 
 import pytest
 
-from fhir_server.errors import DuplicateId, NotFound
+from fhir_server.errors import DuplicateId, NotFound, Unavailable
 from fhir_server.store.connect import open_store
 from fhir_server.store.resources import Session, Store, VersionConflict
+from fhir_server.store.transaction import Transactions
 from tests.stored import OPEN, deletion, version
 
 
@@ -154,3 +155,20 @@ async def test_new_types_inside_cost_no_patience(store: Store) -> None:
     await store.transaction(write)
     assert 1 < runs <= 1 + len(types)
     assert len(await store.types()) == 16
+
+
+async def test_patience_with_others_ends(store: Store) -> None:
+    await store.insert([version("n")], OPEN)
+
+    async def change(session: Session) -> None:
+        old = await store.current("Observation", "n", OPEN, session)
+        assert old is not None
+        await store.replace(version("n", old.version + 1), old, OPEN, session)
+
+    async def change_meanwhile(session: Session) -> None:
+        await change(session)
+        with pytest.raises(Unavailable, match="Other writers"):
+            await Transactions(store.database, patience=0.2).run(change)
+
+    await store.transaction(change_meanwhile)
+    assert (await store.read("Observation", "n", OPEN)).version == 2
