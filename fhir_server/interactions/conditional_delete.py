@@ -36,7 +36,7 @@ async def conditional_delete(request: FhirRequest, services: Services) -> FhirRe
 
     if request.session is not None:
         return await attempt(request.session)
-    return await services.store.transaction(attempt)
+    return await services.store.transaction(attempt, (criteria.type,))
 
 
 async def matches_to_delete(

@@ -30,4 +30,4 @@ async def conditional_patch(request: FhirRequest, services: Services) -> FhirRes
 
     if request.session is not None:
         return await attempt(request.session)
-    return await services.store.transaction(attempt)
+    return await services.store.transaction(attempt, (criteria.type,))
