@@ -5,7 +5,7 @@ Nothing here decodes a resource: an entry is bytes, a Bundle is a join of entrie
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from fhir_server.fhir import codec
@@ -106,6 +106,15 @@ def match_entry(full_url: str, raw: bytes, mode: Mode = "match") -> bytes:
     """An entry of a searchset. An outcome among the matches has an empty `full_url`."""
     url = b'"fullUrl":%b,' % codec.encode(full_url) if full_url else b""
     return b'{%b"resource":%b,"search":{"mode":"%b"}}' % (url, raw, mode.encode())
+
+
+def match_entries(
+    start: str, resources: Iterable[tuple[str, bytes]], mode: Mode = "match"
+) -> list[bytes]:
+    """Entries of a searchset for (id, bytes) of resources whose URLs all begin with `start`."""
+    head = b'{"fullUrl":' + codec.encode(start)[:-1]
+    tail = b',"search":{"mode":"%b"}}' % mode.encode()
+    return [b'%b%b","resource":%b%b' % (head, id_.encode(), raw, tail) for id_, raw in resources]
 
 
 def history_entry(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 from time import time_ns
 from typing import Literal
 from uuid import uuid4
@@ -141,25 +143,25 @@ def _entries(
     request: FhirRequest,
     services: Services,
 ) -> list[bytes]:
-    base = request.base
-    if not asked.summary and not asked.elements:
-        return [
-            bundle.match_entry(f"{base}/{version.type}/{version.id}", version.raw, mode)
-            for version in versions
-        ]
+    whole = not asked.summary and not asked.elements
+    elements: Iterable[str] = asked.elements
     if mode == "include":  # _elements is about the matches, unless it names the type
-        elements = ",".join(name for name in asked.elements if "." in name)
-    else:
-        elements = ",".join(asked.elements)
-    trimming = [("_summary", asked.summary), ("_elements", elements)]
-    return [
-        bundle.match_entry(
-            f"{base}/{version.type}/{version.id}",
-            subset_bytes(version.raw, trimming, services.definitions) or version.raw,
-            mode,
-        )
-        for version in versions
-    ]
+        elements = (name for name in asked.elements if "." in name)
+    trimming = [("_summary", asked.summary), ("_elements", ",".join(elements))]
+    entries: list[bytes] = []
+    for type_, group in groupby(versions, attrgetter("type")):
+        if whole:
+            rows = [(version.id, version.raw) for version in group]
+        else:
+            rows = [
+                (
+                    version.id,
+                    subset_bytes(version.raw, trimming, services.definitions) or version.raw,
+                )
+                for version in group
+            ]
+        entries += bundle.match_entries(f"{request.base}/{type_}/", rows, mode)
+    return entries
 
 
 def outcome_entries(warnings: Sequence[str]) -> list[bytes]:

@@ -7,6 +7,7 @@ https://hl7.org/fhir/R4/search.html#errors
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
@@ -26,6 +27,9 @@ from fhir_server.search.registry import Registry
 from fhir_server.search.sort import SortKey, parse_sort
 
 Pairs = Sequence[tuple[str, str]]
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.:/,$-]*")
+"""What needs no percent-encoding; most names and many values."""
 
 UNSUPPORTED = {
     "_contained": "contained resources are not searched",
@@ -85,7 +89,11 @@ class SearchRequest:
 
 def encode(pairs: Pairs) -> str:
     """Pairs as the query of a URL; what is readable and harmless there stays as it is."""
-    return "&".join(f"{quote(name, safe=':')}={quote(value, safe=':/,$')}" for name, value in pairs)
+    return "&".join([f"{_quoted(name)}={_quoted(value)}" for name, value in pairs])
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else quote(text, safe=":/,$")
 
 
 def parse(

@@ -122,3 +122,9 @@ def test_an_outcome_of_no_issues_says_that_all_is_well() -> None:
     assert outcome.outcome([])["issue"] == [
         {"severity": "information", "code": "informational", "diagnostics": "All OK"}
     ]
+
+
+def test_entries_that_share_their_start_are_the_same_as_single_ones() -> None:
+    start, raw = 'http://x/"é/Patient/', b'{"resourceType":"Patient"}'
+    together = bundle.match_entries(start, [("a", raw), ("b-1", raw)], "include")
+    assert together == [bundle.match_entry(start + id_, raw, "include") for id_ in ("a", "b-1")]
