@@ -27,7 +27,7 @@ check: $(READY) ## lint, formatting, types, direction of imports, documentation
 	$(BIN)/python -m pytest -q tests/docs
 
 bench: $(READY) ## measure against the bare driver and print the table
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.run --write docs/performance.md
 
 soak: $(READY) ## run the tests that take minutes (kill -9 under load, large transactions)
 	$(BIN)/python -m pytest -m soak
