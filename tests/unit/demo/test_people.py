@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 from fhir.resources.R4B import get_fhir_model_class
-from fhir_server.validation.validator import Validator
 
 from fhir_server.demo import bundles
 from fhir_server.demo.calendar import moment
 from fhir_server.demo.identity import INS_DEMO, check_key
 from fhir_server.fhir.codec import encode
 from fhir_server.fhir.definitions import load
+from fhir_server.validation import Validator
 
 BUNDLES = bundles()
 RESOURCES = [entry["resource"] for bundle in BUNDLES.values() for entry in bundle["entry"]]
