@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec.structs import replace
 from pymongo import UpdateOne
 
 from fhir_server.access.grant import Grant
@@ -16,10 +17,13 @@ from fhir_server.store.database import Document, available
 from fhir_server.store.jobs import Job, Jobs
 from fhir_server.store.pages import BY_ID, PageQuery
 from fhir_server.store.resources import Store
-from fhir_server.store.version import Version
+from fhir_server.store.version import Version, current_document
 
 KIND = "reindex"
 LOT = 200
+
+UNTOUCHED = frozenset(("_id", "v", "u", "m", "w", "raw", "f"))
+"""What a document has besides its keys."""
 
 GRANT = Grant.system("reindex: keys are computed from every resource")
 
@@ -76,24 +80,16 @@ async def _rewrite(
     store: Store, type_: str, lot: Sequence[Version], index: Callable[[bytes], Keys]
 ) -> None:
     changes = [
-        UpdateOne(
-            {"_id": version.id, "v": version.version},
-            [{"$set": _fields(keys)}, *([] if keys.p else [{"$unset": "p"}])],
-        )
+        UpdateOne({"_id": version.id, "v": version.version}, _change(version, index(version.raw)))
         for version in lot
-        for keys in (index(version.raw),)
     ]
     with available():
         await store.collections.current(type_).bulk_write(changes, ordered=False)
 
 
-def _fields(keys: Keys) -> Document:
-    fields: Document = {
-        "d": keys.d,
-        "e": keys.e,
-        "k": {"$literal": keys.k},
-        "r": {"$literal": [{"k": k, "lo": lo, "hi": hi} for k, lo, hi in keys.r]},
-    }
-    if keys.p is not None:
-        fields["p"] = {"$literal": keys.p}
-    return fields
+def _change(version: Version, keys: Keys) -> list[Document]:
+    """The update that gives a document the fields of its new keys and takes away the others."""
+    fresh = current_document(replace(version, keys=keys))
+    fields = {name: {"$literal": fresh[name]} for name in fresh.keys() - UNTOUCHED}
+    gone = [name for name in ("p", "r") if name not in fresh]
+    return [{"$set": fields}, *([{"$unset": gone}] if gone else [])]
