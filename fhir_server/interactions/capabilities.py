@@ -9,6 +9,7 @@ from fhir_server.errors import MalformedRequest
 from fhir_server.exchange import FhirRequest, FhirResponse
 from fhir_server.fhir.codec import encode
 from fhir_server.operations.table import OPERATIONS, Operation
+from fhir_server.search.request import UNSUPPORTED
 from fhir_server.services import Services
 
 DATE = "2026-11-21"
@@ -138,6 +139,7 @@ def _search_parameters(type_: str, services: Services) -> list[dict[str, Any]]:
     return [
         {"name": parameter.code, "definition": parameter.url, "type": parameter.type}
         for parameter in services.registry.all(type_)
+        if parameter.code not in UNSUPPORTED
     ]
 
 
