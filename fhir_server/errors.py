@@ -1,29 +1,29 @@
 """Every error that a caller can be told about, and the one table that gives it a status.
 
-    FhirError
-      MalformedRequest        400 invalid        a header, a path or a parameter is wrong
-        MalformedContent      400 structure      the body is no JSON, XML or FHIR at all
-        UnsupportedParameter  400 not-supported  a search parameter, modifier or prefix
-      Unauthenticated         401 login
-      Forbidden               403 forbidden
-      NotFound                404 not-found
-      UnknownType             404 not-supported
-      MethodNotAllowed        405 not-supported
-      NotAcceptable           406 not-supported
-      Conflict                409 conflict
-        DuplicateId           409 duplicate
-      Gone                    410 deleted
-      PreconditionFailed      412 conflict
-        MultipleMatches       412 multiple-matches
-      TooLarge                413 too-long
-      UnsupportedMediaType    415 not-supported
-      RangeNotSatisfiable     416 invalid
-      Unprocessable           422 processing     the content breaks a rule of FHIR or of ours
-      TooCostly               422 too-costly
-      TooManyRequests         429 throttled
-      ServerFault             500 exception
-      NotSupported            501 not-supported
-      Unavailable             503 transient
+FhirError
+  MalformedRequest        400 invalid        a header, a path or a parameter is wrong
+    MalformedContent      400 structure      the body is no JSON, XML or FHIR at all
+    UnsupportedParameter  400 not-supported  a search parameter, modifier or prefix
+  Unauthenticated         401 login
+  Forbidden               403 forbidden
+  NotFound                404 not-found
+  UnknownType             404 not-supported
+  MethodNotAllowed        405 not-supported
+  NotAcceptable           406 not-supported
+  Conflict                409 conflict
+    DuplicateId           409 duplicate
+  Gone                    410 deleted
+  PreconditionFailed      412 conflict
+    MultipleMatches       412 multiple-matches
+  TooLarge                413 too-long
+  UnsupportedMediaType    415 not-supported
+  RangeNotSatisfiable     416 invalid
+  Unprocessable           422 processing     the content breaks a rule of FHIR or of ours
+  TooCostly               422 too-costly
+  TooManyRequests         429 throttled
+  ServerFault             500 exception
+  NotSupported            501 not-supported
+  Unavailable             503 transient
 """
 
 from __future__ import annotations
