@@ -9,8 +9,8 @@ from fhir_server.dispatch import ROUTES, Route
 from fhir_server.fhir.definitions import Definitions
 from fhir_server.operations.table import OPERATIONS, Operation
 
-_FHIR = {"application/fhir+json": {}, "application/fhir+xml": {}}
-_PATCH = {"application/json-patch+json": {}, "application/fhir+json": {}}
+_FHIR: dict[str, Any] = {"application/fhir+json": {}, "application/fhir+xml": {}}
+_PATCH: dict[str, Any] = {"application/json-patch+json": {}, "application/fhir+json": {}}
 
 
 def openapi(base: str, definitions: Definitions) -> dict[str, Any]:
