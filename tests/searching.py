@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -106,4 +107,5 @@ async def stored(client: httpx.AsyncClient) -> httpx.AsyncClient:
         place = f"{resource['resourceType']}/{resource['id']}"
         answer = await client.put(place, json=resource)
         assert answer.status_code == 201, answer.text
+        await asyncio.sleep(0.002)  # two of one millisecond would share their lastUpdated
     return client

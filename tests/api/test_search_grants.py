@@ -7,6 +7,7 @@ exist or not (links and the moment of the search aside).
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -17,6 +18,7 @@ from fhir_server.app import open_services
 from fhir_server.dispatch import dispatch
 from fhir_server.errors import FhirError, Forbidden, MalformedRequest
 from fhir_server.exchange import FhirRequest
+from fhir_server.search.cursor import sign, verify
 from fhir_server.services import Services
 from fhir_server.settings import Settings
 from tests.searching import RESOURCES, link
@@ -157,3 +159,25 @@ async def test_a_type_that_no_rule_names_is_forbidden_not_empty(
         assert chained["total"] == 0
         included = await ask("Organization?_revinclude=Patient:organization", only, services)
         assert {e["resource"]["resourceType"] for e in included["entry"]} == {"Organization"}
+
+
+async def test_a_page_whose_moment_is_past_goes_on_from_the_same_place(
+    mongodb: str, database_name: str
+) -> None:
+    settings = Settings(mongodb_uri=mongodb, mongodb_database=database_name, access="open")
+    async with open_services(settings) as services:
+        for resource in STORED:
+            await put(resource, services)
+        url = f"{settings.base}/Observation"
+        whole = await ask("Observation", Grant.open(), services)
+        order = [entry["resource"]["id"] for entry in whole["entry"]]
+        first = await ask("Observation?_count=2", Grant.open(), services)
+        text = link(first, "next").partition("_cursor=")[2]
+        query = "_count=2"
+        place = verify(text, f"{url}?{query}", Grant.open(), services.cursor_key)
+        past = replace(place, time=1_000 << 32)  # 1970: no database keeps that
+        old = sign(past, f"{url}?{query}", Grant.open(), services.cursor_key)
+        shown = await ask(f"Observation?{query}&_cursor={old}", Grant.open(), services)
+        assert [e["resource"]["id"] for e in shown["entry"]] == order[2:4]
+        last = await ask(link(shown, "next"), Grant.open(), services)
+        assert [e["resource"]["id"] for e in last["entry"]] == order[4:]
