@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fhir_server.access.grant import Action
 from fhir_server.errors import Gone, NotFound
 from fhir_server.exchange import FhirRequest
-from fhir_server.search.compile import NEWEST
+from fhir_server.search.compile import CLINICAL
 from fhir_server.search.include import Include, pointed_at
 from fhir_server.services import Services
 from fhir_server.store.resources import PageQuery, Version
@@ -120,7 +120,7 @@ class _Gathering:
         filter_ = {"k": keys[0] if len(keys) == 1 else {"$in": keys}}
         room = self._room()
         page = await self.services.store.page(
-            PageQuery(include.source, filter_, tuple(NEWEST.sort.items()), room + 1, keys=True),
+            PageQuery(include.source, filter_, tuple(CLINICAL.sort.items()), room + 1, keys=True),
             self.request.grant,
             self.request.session,
         )

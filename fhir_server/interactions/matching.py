@@ -6,12 +6,13 @@ from fhir_server.access.grant import Filter, Grant
 from fhir_server.errors import MalformedRequest
 from fhir_server.exchange import Pairs
 from fhir_server.interactions.finder import StoreFinder, context_of
+from fhir_server.interactions.rows import START, Reader
 from fhir_server.search.chain import resolve
-from fhir_server.search.compile import NEWEST, Query
-from fhir_server.search.keyset import stretches
+from fhir_server.search.compile import CLINICAL, Query
+from fhir_server.search.cursor import Cursor
 from fhir_server.search.request import parse
 from fhir_server.services import Services
-from fhir_server.store.resources import PageQuery, Version
+from fhir_server.store.resources import Version
 from fhir_server.store.transaction import Session
 
 _LOT = 1000
@@ -33,18 +34,16 @@ async def matches(
     everything.
     """
     filter_ = await criteria_filter(type_, pairs, grant, services, session)
-    query = Query(type_, filter_, NEWEST)
+    query = Query(type_, filter_, CLINICAL)
+    reader = Reader(services.store, grant, session, limit or _LOT, keys=False)
     found: list[Version] = []
-    while True:
-        wanted = _LOT if limit is None else limit
-        after = (found[-1].updated, found[-1].id) if found else None
-        (stretch,) = stretches(filter_, NEWEST, after, backwards=False, merged=query.merged)
-        lot = await services.store.page(
-            PageQuery(type_, stretch.filter, tuple(stretch.sort.items()), wanted), grant, session
-        )
-        found += lot.versions
-        if limit is not None or len(lot.versions) < wanted:
-            return found
+    place: Cursor | None = START
+    while place is not None:
+        rows = await reader.read([query], place)
+        found += rows.versions
+        more = limit is None and rows.edges.after is not None
+        place = Cursor(tuple(rows.edges.after or ())) if more else None
+    return found
 
 
 async def criteria_filter(

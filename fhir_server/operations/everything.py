@@ -24,7 +24,7 @@ from fhir_server.interactions.rows import Reader
 from fhir_server.interactions.search_system import pick_types
 from fhir_server.operations.arguments import Arguments, read_arguments
 from fhir_server.search import cursor
-from fhir_server.search.compile import NEWEST, Query
+from fhir_server.search.compile import CLINICAL, Query
 from fhir_server.search.cursor import Cursor
 from fhir_server.search.include import pointed_at, references
 from fhir_server.search.request import encode
@@ -88,7 +88,7 @@ async def _record(
             filter_: dict[str, Any] = {"k": compartment}
             if conditions:
                 filter_["$and"] = conditions
-            queries.append(Query(type_, filter_, NEWEST))
+            queries.append(Query(type_, filter_, CLINICAL))
     pairs = [
         (name, str(value))
         for name in ("start", "end", "_since", "_type", "_count")

@@ -108,7 +108,7 @@ async def _store(
     before = codec.value(current.raw)
     if change(before) == before:
         return current
-    draft = patched(current, change, services)
+    draft = patched(current, change, request, services)
     version = draft.version(current.version + 1, instant_after(current, services), "POST")
     await services.store.replace(version, current, request.grant, request.session)
     return version
@@ -152,7 +152,7 @@ async def _keys(kind: str, type_: str, request: FhirRequest, services: Services)
     if not request.grant.allows(type_, Action.SEARCH):
         return []
     return await services.store.selections.keys(
-        type_, {"k": f"?_{kind}"}, f"_{kind}=", MAX_LABELS, request.grant, request.session
+        type_, {"s": f"_{kind}"}, f"_{kind}=", MAX_LABELS, request.grant, request.session
     )
 
 

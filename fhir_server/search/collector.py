@@ -36,11 +36,14 @@ class Collector:
     """Keys so far of one resource.
 
     `references` holds, per parameter code, the references to resources of this server
-    (`Patient/1`); the compartments and the patient are made of them. `clinical_date` is the first
-    and last microsecond of the type's main clinical date.
+    (`Patient/1`); the compartments and the patient are made of them. `seen` are the codes of the
+    parameters that have a value, for `:missing`. `clinical_date` is the first and last microsecond
+    of the type's main clinical date.
     """
 
-    __slots__ = ("base_url", "clinical_date", "keys", "ranges", "references", "resource", "zone")
+    __slots__ = (
+        *("base_url", "clinical_date", "keys", "ranges", "references", "resource", "seen", "zone"),
+    )
 
     def __init__(self, resource: dict[str, Any], base_url: str, zone: tzinfo = UTC) -> None:
         self.resource = resource
@@ -48,6 +51,7 @@ class Collector:
         self.zone = zone
         self.keys: dict[str, None] = {"*": None}
         self.ranges: dict[Range, None] = {}
+        self.seen: list[str] = []
         self.references: dict[str, list[str]] = {}
         self.clinical_date: tuple[int, int] | None = None
 

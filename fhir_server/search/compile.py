@@ -25,11 +25,11 @@ from fhir_server.search.sort import SortKey
 EVERY = "*"
 """The key that every resource has."""
 
-NEWEST = Order("u")
-"""The order of searches that ask for none: last updated first."""
-
 CLINICAL = Order("d")
-"""The same for searches of one patient's record: newest clinical date first."""
+"""The order of searches that ask for none: newest clinical date first, then by id."""
+
+NEWEST = Order("u")
+"""The same for searches across types, which have no other order in common: last updated first."""
 
 _COARSE = frozenset(
     (
@@ -112,7 +112,7 @@ def plan(type_: str, filter_: Filter, sort: Sequence[SortKey], *, alone: bool = 
     order is possible for them: UnsupportedParameter.
     """
     if not sort:
-        return Query(type_, filter_, CLINICAL if alone and "p" in filter_ else NEWEST)
+        return Query(type_, filter_, CLINICAL if alone else NEWEST)
     first = sort[0]
     if len(sort) == 1 and first.code == "_lastUpdated":
         return Query(type_, filter_, Order("u", first.descending))

@@ -90,7 +90,8 @@ class Indexer:
             out.keys[key] = None
         out.check()
         start, end = out.clinical_date or (None, None)
-        return Keys(_patient(plan, type_, id_, out), start, end, list(out.keys), list(out.ranges))
+        patient = _patient(plan, type_, id_, out)
+        return Keys(patient, start, end, list(out.keys), list(out.ranges), tuple(out.seen))
 
 
 def _unindexable(parameter: Parameter | None, error: Exception) -> Unprocessable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -21,7 +22,8 @@ class Keys(NamedTuple):
 
     `p` is the logical id of the patient whose record this belongs to; `d` and `e` are the start
     and end of the type's main clinical date, in microseconds since 1970; `k` holds what is matched
-    by equality or prefix (always with `*`), `r` every other ordered value.
+    by equality or prefix (always with `*`), `r` every other ordered value. `s` names the parameters
+    that have a value; no index has it, since `:missing` seldom leaves few resources.
     """
 
     p: str | None
@@ -29,3 +31,4 @@ class Keys(NamedTuple):
     e: int | None
     k: list[str]
     r: list[Range]
+    s: Sequence[str] = ()

@@ -27,6 +27,7 @@ def searchable(id_: str, updated: int, keys: Keys) -> dict[str, Any]:
         "e": keys.e,
         "k": keys.k,
         "r": [{"k": k, "lo": lo, "hi": hi} for k, lo, hi in keys.r],
+        "s": list(keys.s),
     }
 
 

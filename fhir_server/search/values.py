@@ -61,10 +61,9 @@ def missing(code: str, stored: Sequence[str], values: Sequence[str]) -> Filter:
         raise MalformedRequest(
             f"{code}:missing takes true or false, not {shown(','.join(values))!r}"
         )
-    marks = [f"?{name}" for name in stored]
     if values[0] == "true":
-        return {"k": {"$nin": marks}} if len(marks) > 1 else {"k": {"$ne": marks[0]}}
-    return {"k": {"$in": marks}} if len(marks) > 1 else {"k": marks[0]}
+        return {"s": {"$nin": list(stored)} if len(stored) > 1 else {"$ne": stored[0]}}
+    return {"s": {"$in": list(stored)} if len(stored) > 1 else stored[0]}
 
 
 def unsupported(code: str, type_: str, modifier: str, known: Sequence[str]) -> UnsupportedParameter:

@@ -14,18 +14,17 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from fhir_server.store.database import Database, Document, available
 
-BY_KEY_AND_UPDATE = "k_u"
 BY_KEY_AND_DATE = "k_d"
 BY_PATIENT = "p_k_d"
 BY_RANGE = "r"
 BY_UPDATE = "u"
 
 CURRENT: dict[str, Document] = {
-    BY_KEY_AND_UPDATE: {"k": 1, "u": -1, "_id": 1},
     BY_KEY_AND_DATE: {"k": 1, "d": -1, "_id": 1, "e": 1},
     BY_PATIENT: {"p": 1, "k": 1, "d": -1, "_id": 1},
     BY_RANGE: {"r.k": 1, "r.lo": 1, "r.hi": 1},
-    # Tombstones have no `k`: the history of a type needs them in order all the same.
+    # One key for each document, not one for each of its keys: what is both rare and sorted by
+    # update is found by its key and sorted. Histories need the tombstones here, which have no `k`.
     BY_UPDATE: {"u": -1, "_id": 1},
 }
 HISTORY: dict[str, Document] = {

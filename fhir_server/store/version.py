@@ -1,8 +1,8 @@
 """A version of a resource, and the MongoDB documents that hold it.
 
-Current document: `{_id: id, v, u, m, w, p, d, e, k, r, raw}`; a large one has `f`, the GridFS file
-with its bytes, in the place of `raw`; a tombstone is `{_id, v, u, m, w, p, x: true, g}` where `g`
-has the keys `k` of the version that was deleted. A document of `{Type}_history` has `_id`
+Current document: `{_id: id, v, u, m, w, p, d, e, k, r, s, raw}`; a large one has `f`, the GridFS
+file with its bytes, in the place of `raw`; a tombstone is `{_id, v, u, m, w, p, x: true, g}` where
+`g` has the keys `k` of the version that was deleted. A document of `{Type}_history` has `_id`
 "id/version", `i` (the id) and not what orders: `d`, `e`, `r`. `w` is the token of the write.
 """
 
@@ -76,6 +76,7 @@ def current_document(new: Version, old: Version | None = None) -> Document:
     document["d"] = keys.d
     document["e"] = keys.e
     document["k"] = keys.k
+    document["s"] = list(keys.s)
     if keys.r:
         document["r"] = [{"k": k, "lo": lo, "hi": hi} for k, lo, hi in keys.r]
     if new.blob is not None:

@@ -98,7 +98,6 @@ PERIODS = SIZE // 400
     [
         ("*", [], "u"),
         ("*", [], "d"),
-        (f"code={LOINC}|c3", [], "u"),
         (f"code={LOINC}|c3", [], "d"),
         (f"code={LOINC}|c3", ["date=2023-05"], "d"),
         (f"code={LOINC}|c3", ["date=ge2024-10"], "d"),

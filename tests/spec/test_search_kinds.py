@@ -55,6 +55,7 @@ def document(resource: dict[str, Any]) -> dict[str, Any]:
         "e": keys.e,
         "k": keys.k,
         "r": [one._asdict() for one in keys.r],
+        "s": list(keys.s),
     }
 
 

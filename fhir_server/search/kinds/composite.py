@@ -82,8 +82,8 @@ class Composite:
                 texts.append(
                     [text for one in values[at] for text in _component_keys(component, one)]
                 )
-        if code == parameter.code:
-            out.keys[f"?{code}"] = None
+        if code == parameter.code and code not in out.seen:
+            out.seen.append(code)
         self._write(code, texts, ordered, out)
 
     def _write(

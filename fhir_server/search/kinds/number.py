@@ -30,7 +30,7 @@ class Number:
     """The kind of parameters of type `number`."""
 
     def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
-        out.keys[f"?{parameter.code}"] = None
+        out.seen.append(parameter.code)
         for node in nodes:
             for _, low, high in self.component_rows(parameter, node, out):
                 out.add_range(parameter.code, low, high, 0)

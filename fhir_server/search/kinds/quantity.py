@@ -35,7 +35,7 @@ class Quantity:
 
     def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
         code = parameter.code
-        out.keys[f"?{code}"] = None
+        out.seen.append(code)
         for node in nodes:
             for suffix, low, high in rows(node):
                 out.add_range(code + suffix, low, high, 0)

@@ -30,7 +30,7 @@ class Reference:
 
     def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
         code, keys = parameter.code, out.keys
-        keys[f"?{code}"] = None
+        out.seen.append(code)
         for type_, value in nodes:
             for target in _targets(parameter, type_, value, out.base_url):
                 keys[f"{code}={target}"] = None
@@ -47,8 +47,7 @@ class Reference:
         if modifier == "missing":
             return missing(code, parameter.stored, values)
         if modifier == "identifier":
-            forms = [form for value in values for form in _TOKEN.forms(parameter, value)]
-            return keyed([f"{code}:identifier={form}" for form in forms])
+            return _TOKEN.named(f"{code}:identifier", parameter, values)
         if modifier == "below" and not parameter.types.isdisjoint(_CANONICAL):
             return any_of([_below(code, unescape(value)) for value in values])
         if modifier in ("above", "below"):

@@ -1,10 +1,10 @@
 """Tokens: https://hl7.org/fhir/R4/search.html#token.
 
-Keys of `code=`: `system|code`, `code`, `system|`, and `|code` where there is no system. A `|` or
-backslash inside system or code has a backslash before it. Case counts, except in the systems of
-`CASELESS` and in a parameter whose values are all ContactPoints; Identifiers are compared as they
-are. Codes of a required binding have the system that the binding implies; other plain values and
-ContactPoints have none.
+Keys of `code=`: `system|code` and `code`, and `|code` where there is no system; `system|` is what
+such keys begin with. A `|` or backslash inside system or code has a backslash before it. Case
+counts, except in the systems of `CASELESS` and in a parameter whose values are all ContactPoints;
+Identifiers are compared as they are. Codes of a required binding have the system that the binding
+implies; other plain values and ContactPoints have none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,16 @@ from fhir_server.errors import MalformedRequest, UnsupportedParameter
 from fhir_server.search.collector import Collector, shortened
 from fhir_server.search.kinds import Filter, MatchContext, Node, Terminology
 from fhir_server.search.kinds.string import index_text, match_text
-from fhir_server.search.values import any_of, keyed, missing, parts, shown, unescape, unsupported
+from fhir_server.search.values import (
+    any_of,
+    begins,
+    keyed,
+    missing,
+    parts,
+    shown,
+    unescape,
+    unsupported,
+)
 
 if TYPE_CHECKING:
     from fhir_server.search.registry import Parameter
@@ -38,7 +47,7 @@ class Token:
 
     def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
         code, keys = parameter.code, out.keys
-        keys[f"?{code}"] = None
+        out.seen.append(code)
         for node in nodes:
             type_, value = node
             repeated = type_ in _REPEATED
@@ -54,9 +63,9 @@ class Token:
         code = parameter.code
         match modifier:
             case "":
-                return keyed(_keys(parameter, values))
+                return _some(parameter.stored, parameter, values)
             case "not":
-                return _none(_keys(parameter, values))
+                return _none(parameter, values)
             case "missing":
                 return missing(code, parameter.stored, values)
             case "text":
@@ -72,7 +81,7 @@ class Token:
                 )
             case "in" | "not-in" | "above" | "below":
                 found = _concepts(parameter, modifier, values, context)
-                return _none(found) if modifier == "not-in" else {"k": {"$in": found}}
+                return {"k": {"$nin" if modifier == "not-in" else "$in": found}}
             case _:
                 raise unsupported(code, "token", modifier, MODIFIERS)
 
@@ -81,9 +90,9 @@ class Token:
         for system, value in codings(parameter, node):
             yield from _all_forms(system, value)
 
-    def forms(self, parameter: Parameter, value: str) -> list[str]:
-        """What a search for the value looks for; one of them is enough."""
-        return _forms(parameter, value)
+    def named(self, name: str, parameter: Parameter, values: Sequence[str]) -> Filter:
+        """The filter for any of the values among the keys `name=`."""
+        return _some((name,), parameter, values)
 
     def component_keys(self, parameter: Parameter, node: Node) -> list[str]:
         """What a composite's key says of the node: `system|code`, `code` or `|code`."""
@@ -99,8 +108,8 @@ class Token:
         self, parameter: Parameter, value: str, context: MatchContext
     ) -> list[tuple[str, bool]]:
         """The texts that a composite's key may have here, and whether each is only a beginning."""
-        system, code = split(parameter.code, value)
-        return [(form, bool(system and not code)) for form in _forms(parameter, value)]
+        open_ = _is_open(parameter, value)
+        return [(form, open_) for form in _forms(parameter, value)]
 
 
 def _all_forms(system: str | None, value: str | None) -> Iterator[str]:
@@ -109,7 +118,7 @@ def _all_forms(system: str | None, value: str | None) -> Iterator[str]:
         text = _part(value)
         yield text
         yield f"|{text}" if space is None else f"{space}|{text}"
-    if space is not None:
+    elif space is not None:
         yield f"{space}|"
 
 
@@ -207,13 +216,35 @@ def _may_be_caseless(parameter: Parameter) -> bool:
     return not parameter.types or not parameter.types.isdisjoint(("CodeableConcept", "Coding"))
 
 
-def _keys(parameter: Parameter, values: Sequence[str]) -> list[str]:
-    forms = [form for value in values for form in _forms(parameter, value)]
-    return [f"{name}={form}" for name in parameter.stored for form in forms]
+def _is_open(parameter: Parameter, value: str) -> bool:
+    """Whether any code of a system is meant: `system|`."""
+    system, code = split(parameter.code, value)
+    return bool(system and not code)
 
 
-def _none(keys: Sequence[str]) -> Filter:
-    return {"k": {"$nin": list(dict.fromkeys(keys))}}
+def _keys(
+    names: Sequence[str], parameter: Parameter, values: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Whole keys, and beginnings of keys, that one of the values is looked for by."""
+    whole: list[str] = []
+    beginnings: list[str] = []
+    for value in values:
+        found = beginnings if _is_open(parameter, value) else whole
+        found += [f"{name}={form}" for name in names for form in _forms(parameter, value)]
+    return list(dict.fromkeys(whole)), beginnings
+
+
+def _some(names: Sequence[str], parameter: Parameter, values: Sequence[str]) -> Filter:
+    whole, beginnings = _keys(names, parameter, values)
+    filters = [begins(beginning) for beginning in beginnings]
+    return any_of([keyed(whole), *filters] if whole else filters)
+
+
+def _none(parameter: Parameter, values: Sequence[str]) -> Filter:
+    whole, beginnings = _keys(parameter.stored, parameter, values)
+    unwanted: list[Filter] = [{"k": {"$in": whole}}] if whole else []
+    unwanted += [begins(beginning) for beginning in beginnings]
+    return {"k": {"$nin": whole}} if not beginnings else {"$nor": unwanted}
 
 
 def _of_type(code: str, value: str) -> str:
