@@ -169,8 +169,8 @@ class _Run:
                 raise Gone(f"{target.type}/{target.id} was deleted; nothing to patch")
         assert step.change is not None  # noqa: S101  read with the step
         with below(step.place):
-            draft = patched(current, step.change, self._services)
-            draft = linked(draft, step, self._plan, self._resolution, self._services)
+            draft = patched(current, step.change, self._request, self._services)
+            draft = linked(draft, step, self._plan, self._resolution, self._request, self._services)
         self._written.append(draft)
         await self._put(draft, current, "PATCH", step)
 

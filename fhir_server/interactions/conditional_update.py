@@ -35,7 +35,7 @@ async def conditional_update(request: FhirRequest, services: Services) -> FhirRe
     new_id = services.new_id()
     if given is None:
         content.resource["id"] = new_id
-    check(content, services)
+    check(content, request, services)
     refuse_conditional_references(content.resource, content.raw)
     await check_references([content.resource], request, services)
 
@@ -53,7 +53,7 @@ async def conditional_update(request: FhirRequest, services: Services) -> FhirRe
 
     if request.session is not None:
         return await attempt(request.session)
-    return await services.store.transaction(attempt)
+    return await services.store.transaction(attempt, (criteria.type,))
 
 
 def conditional_id(resource: Resource, given: str | None, found: str | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fhir_server.errors import Unprocessable
+from fhir_server.exchange import FhirRequest
 from fhir_server.fhir import codec, references
 from fhir_server.interactions.content import Content
 from fhir_server.interactions.literal_references import refuse_conditional_references
@@ -39,7 +40,14 @@ async def make_drafts(plan: Plan, resolution: Resolution, services: Services, pa
     return drafts
 
 
-def linked(new: Draft, step: Step, plan: Plan, resolution: Resolution, services: Services) -> Draft:
+def linked(
+    new: Draft,
+    step: Step,
+    plan: Plan,
+    resolution: Resolution,
+    request: FhirRequest,
+    services: Services,
+) -> Draft:
     """The result of a patch with its links to entries of the Bundle resolved."""
     resource, unknown = rewritten(new.resource, step, plan)
     mapping = _mapping(step, plan, resolution, _moved(plan, resolution))
@@ -56,7 +64,7 @@ def linked(new: Draft, step: Step, plan: Plan, resolution: Resolution, services:
     if resource is new.resource:
         return new
     content = Content(resource, raw)
-    check(content, services)
+    check(content, request, services)
     return draft(content, new.id, services)
 
 

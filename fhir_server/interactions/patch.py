@@ -78,7 +78,7 @@ async def patch_over(
     session: Session | None,
 ) -> Version:
     """Store what the change makes of `current` as its next version, and give that back."""
-    new = patched(current, change, services)
+    new = patched(current, change, request, services)
     refuse_conditional_references(new.resource, new.raw)
     await check_references([new.resource], request, services)
     version = new.version(current.version + 1, instant_after(current, services), "PATCH")
@@ -86,7 +86,7 @@ async def patch_over(
     return version
 
 
-def patched(current: Version, change: Change, services: Services) -> Draft:
+def patched(current: Version, change: Change, request: FhirRequest, services: Services) -> Draft:
     """The checked result of the change; Unprocessable where it touches what is the server's."""
     size = len(current.raw)
     before = codec.decode(current.raw, max_bytes=size, max_depth=services.settings.max_depth + 1)
@@ -95,7 +95,7 @@ def patched(current: Version, change: Change, services: Services) -> Draft:
         raise Unprocessable("The patch leaves no JSON object", expression=current.type)
     _check_untouched(current, before, after)
     content = Content(after, codec.encode(after))
-    check(content, services)
+    check(content, request, services)
     return draft(content, current.id, services)
 
 

@@ -67,7 +67,7 @@ async def make_plan(
         try:
             with below(step.place):
                 _link(step, plan, request.base)
-                check(Content(step.resource, step.raw), services)
+                check(Content(step.resource, step.raw), request, services)
         except FhirError as fault:
             faults.append(moved_below(fault, step.entry.place))
     refuse_all(faults)

@@ -15,7 +15,7 @@ from fhir_server.errors import (
     TooLarge,
     Unprocessable,
 )
-from fhir_server.exchange import FhirRequest
+from fhir_server.exchange import FhirRequest, Prefer
 from fhir_server.fhir import codec
 from fhir_server.fhir.codec import Resource
 from fhir_server.interactions.content import Content, read_content
@@ -55,14 +55,20 @@ def checked_type(content: Content, type_: str) -> str:
     return found
 
 
-def check(content: Content, services: Services) -> None:
-    """Raise Unprocessable with every fault of the content's structure."""
+def check(content: Content, request: FhirRequest, services: Services) -> None:
+    """Raise Unprocessable with every fault of the content; what only warns is left out.
+
+    `Prefer: handling=lenient` lets the two kinds of fault pass that hinder nobody from reading the
+    rest: a reference to a type that the element does not allow, and an empty narrative.
+    """
     if len(content.raw) > services.settings.max_blob_bytes:
         raise TooLarge(
             f"The resource has {len(content.raw)} bytes; "
             f"at most {services.settings.max_blob_bytes} are stored"
         )
-    refuse(services.validator.structure(content.resource))
+    header = request.header("prefer")
+    lenient = bool(header) and Prefer(header).handling == "lenient"
+    refuse(services.validator.errors(content.resource, lenient))
 
 
 def refuse(issues: Sequence[Issue]) -> None:
@@ -84,7 +90,7 @@ def new_draft(request: FhirRequest, services: Services) -> Draft:
     checked_type(content, request.target.type)
     id_ = services.new_id()
     content.resource["id"] = id_
-    check(content, services)
+    check(content, request, services)
     refuse_conditional_references(content.resource, content.raw)
     return draft(content, id_, services)
 
@@ -94,7 +100,7 @@ def draft_for(request: FhirRequest, services: Services) -> Draft:
     content = read_content(request, services)
     checked_type(content, request.target.type)
     check_id(content.resource, request.target.id)
-    check(content, services)
+    check(content, request, services)
     refuse_conditional_references(content.resource, content.raw)
     return draft(content, request.target.id, services)
 

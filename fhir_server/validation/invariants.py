@@ -7,7 +7,7 @@ right. Rules that the structure check has built in are not evaluated again.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeAlias
 
 from fhir_server.errors import Issue
@@ -21,6 +21,8 @@ __all__ = ["STRUCTURAL", "Invariants"]
 
 STRUCTURAL = frozenset({"dom-2", "ele-1", "ext-1", "ref-1", "txt-1", "txt-2"})
 """Rules that `Validator.structure` sees."""
+
+SEVERITIES = frozenset({"error", "warning"})
 
 CORRECTED = {
     # "If there are more than one enableWhen": R4 says > 2, which its own text contradicts.
@@ -71,8 +73,9 @@ class Rule:
 class Invariants:
     """Evaluates the invariants of resources. Safe to share; compiles a type at its first use."""
 
-    def __init__(self, definitions: Definitions) -> None:
+    def __init__(self, definitions: Definitions, severities: Collection[str] = SEVERITIES) -> None:
         self.definitions = definitions
+        self._severities = severities
         self._walks: dict[str, Walk] = {}
         self._tables: dict[str, dict[str, tuple[str, Walk]]] = {}
 
@@ -98,9 +101,16 @@ class Invariants:
         found: list[Rule] = []
         while name:
             definition = self.definitions.types[name]
-            found += [Rule(i) for i in definition.invariants if i.key not in STRUCTURAL]
+            found += self._compiled(definition.invariants)
             name = definition.base
         return found
+
+    def _compiled(self, invariants: Iterable[Invariant]) -> list[Rule]:
+        return [
+            Rule(invariant)
+            for invariant in invariants
+            if invariant.key not in STRUCTURAL and invariant.severity in self._severities
+        ]
 
     def _fill(self, table: dict[str, tuple[str, Walk]], name: str) -> None:
         definition = self.definitions.types[name]
@@ -108,7 +118,7 @@ class Invariants:
             path = f"{name}.{element.name}{'[x]' if element.choice else ''}"
             # A backbone's own rules come with its type, those of a reference to it too.
             stated = () if element.content else self.definitions.invariants.get(path, ())
-            rules = [Rule(i) for i in stated if i.key not in STRUCTURAL]
+            rules = self._compiled(stated)
             for code in element.types:
                 primitive = self.definitions.types[code].kind == "primitive-type"
                 if primitive and not rules:

@@ -14,30 +14,24 @@ from fhir_server.fhir.primitives import CHECKS
 from fhir_server.validation import objects, primitive
 from fhir_server.validation.concept import check_concept
 from fhir_server.validation.faults import Check, State, issues
-from fhir_server.validation.invariants import Invariants
 from fhir_server.validation.narrative import check_xhtml
 from fhir_server.validation.objects import Choice, Required, Shape, check_object
 from fhir_server.validation.reference import check_reference
 from fhir_server.validation.resource import check_contained, check_extension, check_resource
 
-__all__ = ["Validator"]
+__all__ = ["Structure"]
 
 
-class Validator:
-    """Validates resources as decoded from JSON. Safe to share: validating changes nothing in it."""
+class Structure:
+    """Checks resources as decoded from JSON. Safe to share: compiles a type at its first use."""
 
     def __init__(self, definitions: Definitions) -> None:
         self.definitions = definitions
         self._known = frozenset(definitions.resource_types)
         self._objects: dict[str, Check] = {}
         self._resource = check_resource(definitions.resource_types, self._object)
-        self._invariants = Invariants(definitions)
 
-    def validate(self, resource: Any) -> list[Issue]:
-        """Structure, and where that is right R4's invariants, with those that only warn."""
-        return self.structure(resource) or self._invariants.check(resource)
-
-    def structure(self, resource: Any, lenient: bool = False) -> list[Issue]:
+    def check(self, resource: Any, lenient: bool = False) -> list[Issue]:
         """All structural faults, in document order; [] where there is none.
 
         At most 200 of them, then one that says that there are more. `lenient` is for records

@@ -128,6 +128,7 @@ async def test_full_urls_are_rewritten_everywhere(client: httpx.AsyncClient) -> 
                 "meta": {"profile": [A]},
                 "text": {"status": "generated", "div": div},
                 "contained": [account(A, id="c")],
+                "context": {"related": [{"reference": "#c"}]},
                 "subject": {"reference": A, "display": A},
                 "author": [{"reference": absolute}],
                 "relatesTo": [{"code": "appends", "target": {"reference": C}}],
@@ -232,6 +233,7 @@ async def test_a_urn_that_no_entry_has_is_refused(client: httpx.AsyncClient) -> 
 async def test_conditional_references(client: httpx.AsyncClient) -> None:
     """R-37: to what is stored, and to what the same Bundle makes."""
     await client.put("Patient/a", json=identified("a", id="a"), headers=FHIR)
+    await client.put("Patient/b", json=patient(id="b", name=[{"family": "Changed"}]), headers=FHIR)
     answers = await done(
         client,
         entry(
@@ -245,7 +247,7 @@ async def test_conditional_references(client: httpx.AsyncClient) -> None:
         ),
         entry("POST", "Patient", identified("new")),
         entry("PUT", "Patient/b", patient(id="b", name=[{"family": "Changed"}])),
-        statuses="201 201 201",
+        statuses="201 201 200",
     )
     subjects = [subject["reference"] for subject in answers[0]["resource"]["subject"]]
     assert subjects == ["Patient/a", f"Patient/{answers[1]['resource']['id']}", "Patient/b"]
@@ -257,6 +259,7 @@ async def test_conditional_references(client: httpx.AsyncClient) -> None:
     [
         ("Patient?identifier=none", 412, "not-found"),
         ("Patient?identifier=deleted", 412, "not-found"),
+        ("Patient?identifier=before", 412, "not-found"),
         ("Patient?identifier=many", 412, "multiple-matches"),
         ("Patient?identifier=twice", 412, "multiple-matches"),
         ("Patient?unknown=1", 400, "not-supported"),
@@ -271,15 +274,17 @@ async def test_a_conditional_reference_needs_exactly_one_match(
         await client.post("Patient", json=identified("many"), headers=FHIR)
     await client.put("Patient/t", json=identified("twice", id="t"), headers=FHIR)
     await client.put("Patient/d", json=identified("deleted", id="d"), headers=FHIR)
+    await client.put("Patient/u", json=identified("before", id="u"), headers=FHIR)
     response = await send(
         client,
+        entry("PUT", "Patient/u", identified("after", id="u")),
         entry("POST", "Patient", identified("twice")),
         entry("DELETE", "Patient/d"),
         entry("POST", "Account", account("Patient/t", text)),
     )
-    place = "Bundle.entry[2].resource.subject[1].reference"
+    place = "Bundle.entry[3].resource.subject[1].reference"
     assert_outcome(response, status, code, place)
-    assert (await count(client), await count(client, "Account")) == (4, 0)
+    assert (await count(client), await count(client, "Account")) == (5, 0)
 
 
 async def test_the_same_resource_twice_fails_the_whole(client: httpx.AsyncClient) -> None:
@@ -409,6 +414,15 @@ async def test_reads_inside_see_the_results(client: httpx.AsyncClient) -> None:
     assert answers[0]["resource"]["id"] == "a"
     assert answers[1]["resource"]["total"] == 1
     assert "resource" not in answers[2]
+
+
+async def test_a_resources_text_elsewhere_in_its_entry_is_not_taken_for_it(
+    client: httpx.AsyncClient,
+) -> None:
+    """Resources are cut out of their entries as bytes."""
+    same = {"search": patient(), **entry("POST", "Patient", patient())}
+    response = await send(client, entry("POST", "Patient", patient()), same)
+    assert_outcome(response, 422, "structure", "Bundle.entry[1].search.resourceType")
 
 
 async def test_an_empty_transaction(client: httpx.AsyncClient) -> None:

@@ -7,7 +7,12 @@ import asyncio
 import httpx
 import pytest
 
+from fhir_server.access.grant import Grant
+from fhir_server.fhir.codec import instant, stamp
+from fhir_server.search.keys import Keys
 from fhir_server.settings import Settings
+from fhir_server.store.resources import Store
+from fhir_server.store.version import Version
 from tests.api.assertions import FHIR, assert_outcome, assert_written, patient
 
 
@@ -126,6 +131,18 @@ async def test_versions_increase_by_one_under_concurrent_updates(
     instants = [entry["resource"]["meta"]["lastUpdated"] for entry in history]
     assert instants == sorted(instants, reverse=True)
     assert len(set(instants)) == 24
+
+
+async def test_a_version_is_later_than_the_one_before_whatever_the_clock_says(
+    client: httpx.AsyncClient, store: Store
+) -> None:
+    """R-43: another server's clock may be ahead."""
+    ahead = store.stamp() + 3_600_000_000
+    raw = stamp(b'{"resourceType":"Patient"}', "Patient", "a", 1, ahead)
+    first = Version("Patient", "a", 1, ahead, raw, "PUT", Keys(None, None, None, ["*"], []))
+    await store.insert([first], Grant.system("test"))
+    second = await client.put("Patient/a", json=patient(id="a"), headers=FHIR)
+    assert second.json()["meta"]["lastUpdated"] == instant(ahead + 1000)
 
 
 async def test_of_concurrent_updates_of_one_version_one_wins(client: httpx.AsyncClient) -> None:
