@@ -8,6 +8,7 @@ from typing import NamedTuple
 from fhir_server.access.grant import Action
 from fhir_server.exchange import FhirRequest, FhirResponse
 from fhir_server.operations.everything import everything
+from fhir_server.operations.graphql.operation import graphql
 from fhir_server.operations.lastn import lastn
 from fhir_server.operations.meta import meta, meta_add, meta_delete
 from fhir_server.operations.validate import validate
@@ -89,5 +90,14 @@ OPERATIONS: tuple[Operation, ...] = (
         Action.SEARCH,
         lastn,
         f"{_DEFINITIONS}Observation-lastn",
+    ),
+    Operation(
+        "graphql",
+        ("system", "instance"),
+        (),
+        _BOTH,
+        Action.READ,
+        graphql,
+        f"{_DEFINITIONS}Resource-graphql",
     ),
 )

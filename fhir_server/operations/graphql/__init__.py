@@ -1,0 +1,6 @@
+"""GraphQL over FHIR: queries walked over resources, under the caller's grant.
+
+https://hl7.org/fhir/R4/graphql.html. `document` reads a query, `fields` knows what every type has,
+`checking` holds one against the other, `arguments` and `collating` are FHIR's list navigation and
+directives, `loading` reads and searches, `walking` carries out.
+"""

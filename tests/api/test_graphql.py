@@ -1,0 +1,315 @@
+"""$graphql at the door: what is asked for comes back, and nothing that the caller may not see.
+
+https://hl7.org/fhir/R4/graphql.html
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from fhir_server.access.grant import Action, Grant, Rule
+from fhir_server.exchange import FhirRequest, Target
+from fhir_server.operations.graphql import loading
+from fhir_server.operations.graphql.operation import graphql
+from tests.searching import stored
+
+PATIENT = {
+    "resourceType": "Patient",
+    "id": "p",
+    "active": True,
+    "name": [
+        {"use": "official", "family": "Chalmers", "given": ["Peter", "James"]},
+        {"use": "usual", "given": ["Jim"]},
+        {"use": "maiden", "family": "Windsor", "given": ["Peter", "James"]},
+    ],
+    "birthDate": "1974-12-25",
+    "_birthDate": {"extension": [{"url": "http://example.org/time", "valueString": "14:35"}]},
+    "contained": [{"resourceType": "Organization", "id": "x", "name": "Inside"}],
+    "managingOrganization": {"reference": "#x"},
+    "generalPractitioner": [{"reference": "Practitioner/none"}],
+    "contact": [{"name": {"family": "Du Marché"}}],
+}
+
+WEIGHT = {
+    "resourceType": "Observation",
+    "id": "w",
+    "status": "final",
+    "code": {"text": "weight"},
+    "subject": {"reference": "Patient/p"},
+    "valueQuantity": {"value": 72.5, "unit": "kg"},
+}
+
+
+@pytest.fixture
+async def one(client: httpx.AsyncClient) -> httpx.AsyncClient:
+    """A server with one patient who was weighed once."""
+    for resource in (PATIENT, WEIGHT):
+        body = json.dumps(resource).replace("72.5", "72.50")
+        answer = await client.put(
+            f"{resource['resourceType']}/{resource['id']}",
+            content=body,
+            headers={"Content-Type": "application/fhir+json"},
+        )
+        assert answer.status_code == 201, answer.text
+    return client
+
+
+@pytest.fixture
+async def filled(one: httpx.AsyncClient) -> httpx.AsyncClient:
+    """The same server with the resources of the searches."""
+    return await stored(one)
+
+
+async def asked(
+    client: httpx.AsyncClient, query: str, at: str = "Patient/p/", **more: Any
+) -> dict[str, Any]:
+    answer = await client.post(f"{at}$graphql", json={"query": query, **more})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    found: dict[str, Any] = answer.json()
+    assert "errors" not in found, found
+    return found["data"]
+
+
+OFFICIAL = {"family": "Chalmers", "given": ["Peter", "James"]}
+
+INSTANCE = [
+    ("{ id active birthDate gender }",
+     {"id": "p", "active": True, "birthDate": "1974-12-25", "gender": None}),
+    ("{ resourceType __typename contact { __typename } }",
+     {"resourceType": "Patient", "__typename": "Patient",
+      "contact": [{"__typename": "PatientContact"}]}),
+    ("{ born: birthDate _birthDate { extension { url valueString } } }",
+     {"born": "1974-12-25",
+      "_birthDate": {"extension": [{"url": "http://example.org/time", "valueString": "14:35"}]}}),
+    ("{ name(use: official) { family given } }", {"name": [OFFICIAL]}),
+    ('{ name(use: ["official", "usual"]) { use } }',
+     {"name": [{"use": "official"}, {"use": "usual"}]}),
+    ('{ name(given: "Jim") { use } }', {"name": [{"use": "usual"}]}),
+    ("{ name(_offset: 1, _count: 1) { use } }", {"name": [{"use": "usual"}]}),
+    ('{ name(fhirpath: "family.exists()") { use } }',
+     {"name": [{"use": "official"}, {"use": "maiden"}]}),
+    ('{ name(fhirpath: "$index = 2") { use } }', {"name": [{"use": "maiden"}]}),
+    ('{ name(use: usual, _offset: 1) { use } }', {"name": None}),
+    ('{ name { given(_count: 1) } }',
+     {"name": [{"given": ["Peter"]}, {"given": ["Jim"]}, {"given": ["Peter"]}]}),
+    ("{ name @first { use given @first } }", {"name": {"use": "official", "given": "Peter"}}),
+    ("{ name @flatten { given family } }",
+     {"given": ["Peter", "James", "Jim", "Peter", "James"], "family": ["Chalmers", "Windsor"]}),
+    ("{ name(use: official) @flatten { family @singleton } }", {"family": "Chalmers"}),
+    ('{ name @flatten @slice(path: "use") { given @first family @first @singleton } }',
+     {"given.official": ["Peter"], "family.official": "Chalmers",
+      "given.usual": ["Jim"], "family.usual": None,
+      "given.maiden": ["Peter"], "family.maiden": "Windsor"}),
+    ('{ name @slice(path: "$index") { use } }',
+     {"name.0": [{"use.0": "official"}], "name.1": [{"use.1": "usual"}],
+      "name.2": [{"use.2": "maiden"}]}),
+    ("{ managingOrganization { reference resource { id ... on Organization { name } } } }",
+     {"managingOrganization": {"reference": "#x", "resource": {"id": "x", "name": "Inside"}}}),
+    ("{ managingOrganization { resource(type: Practitioner) { id } } }",
+     {"managingOrganization": {"resource": None}}),
+    ("{ generalPractitioner { resource(optional: true) { id } } }",
+     {"generalPractitioner": [{"resource": None}]}),
+    ("{ contained { ... on Organization { name } ... on Patient { active } } }",
+     {"contained": [{"name": "Inside"}]}),
+    ("{ ObservationList(_reference: patient) { id "
+     "subject { resource { ... on Patient { id } } } } }",
+     {"ObservationList": [{"id": "w", "subject": {"resource": {"id": "p"}}}]}),
+    ("{ ConditionList(_reference: subject) { id } }", {"ConditionList": []}),
+    ("{ ...P contact { ...C } } fragment P on Patient { active } "
+     "fragment C on PatientContact { name { family } }",
+     {"active": True, "contact": [{"name": {"family": "Du Marché"}}]}),
+    ("{ name @first { use } ... { name @first { family } } }",
+     {"name": {"use": "official", "family": "Chalmers"}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("query", "data"), INSTANCE, ids=[row[0] for row in INSTANCE])
+async def test_one_resource(one, query, data):
+    found = await asked(one, query)
+    assert found == data
+    assert list(found) == list(data)
+
+
+SYSTEM = [
+    ('{ Patient(id: "a") { id name { family } } }',
+     {"Patient": {"id": "a", "name": [{"family": "Dupont"}]}}),
+    ('{ PatientList(name: "dupont") { id } }', {"PatientList": [{"id": "a"}]}),
+    ('{ PatientList(_id: ["a", "b"], _sort: "-birthdate") { id } }',
+     {"PatientList": [{"id": "b"}, {"id": "a"}]}),
+    ('{ PatientList(_id: ["a", "b"], _sort: "birthdate", _offset: 1, _count: 1) { id } }',
+     {"PatientList": [{"id": "b"}]}),
+    ('{ ObservationList(value_quantity: "gt80|http://unitsofmeasure.org|kg") { id } }',
+     {"ObservationList": [{"id": "o5"}]}),
+    ('{ one: ObservationList(patient: "Patient/a", code: "2-2") { id } '
+     'two: ObservationList(patient: "b", date: "2020") { id subject { resource { ...N } } } } '
+     "fragment N on Patient { name { family } }",
+     {"one": [{"id": "o3"}],
+      "two": [{"id": "o4", "subject": {"resource": {"name": [{"family": "Éluard"}]}}}]}),
+    ('{ Patient(id: "a") { ObservationConnection(_reference: patient, _count: 1) '
+     "{ count pagesize offset edges { mode resource { id } } previous } } }",
+     {"Patient": {"ObservationConnection": {
+         "count": 3, "pagesize": 1, "offset": 0,
+         "edges": [{"mode": "match", "resource": {"id": "o3"}}], "previous": None}}}),
+    ('{ PatientList(name: "nobody") { id } PatientConnection(name: "nobody") '
+     "{ count next edges { mode } } }",
+     {"PatientList": [], "PatientConnection": {"count": 0, "next": None, "edges": []}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("query", "data"), SYSTEM, ids=[row[0] for row in SYSTEM])
+async def test_the_whole_server(filled, query, data):
+    assert await asked(filled, query, "") == data
+
+
+async def test_numbers_keep_their_digits(one):
+    answer = await one.post("Observation/w/$graphql", json={"query": "{ valueQuantity { value } }"})
+    assert answer.text == '{"data":{"valueQuantity":{"value":72.50}}}'
+
+
+async def test_a_connection_is_paged_by_its_cursor(filled):
+    query = (
+        "query Q($at: String) { PatientConnection(_sort: _id, _count: 2, _cursor: $at) "
+        "{ next previous edges { resource { id } } } }"
+    )
+    seen, at = [], None
+    for _ in range(4):
+        page = (await asked(filled, query, "", variables={"at": at}))["PatientConnection"]
+        seen.append([edge["resource"]["id"] for edge in page["edges"]])
+        at = page["next"]
+        if at is None:
+            break
+    assert seen == [["a", "b"], ["c", "p"]]
+
+
+async def test_get_with_variables_and_an_operation_name(one):
+    query = quote("query A { id } query B($with: Boolean = true) { id active @include(if: $with) }")
+    at = f"Patient/p/$graphql?query={query}&operationName=B"
+    assert (await one.get(at)).json() == {"data": {"id": "p", "active": True}}
+    without = await one.get(f"{at}&variables={quote(json.dumps({'with': False}))}")
+    assert without.json() == {"data": {"id": "p"}}
+
+
+async def test_the_body_may_be_graphql_itself(one):
+    answer = await one.post(
+        "Patient/p/$graphql",
+        content="{ active @skip(if: true) id }",
+        headers={"Content-Type": "application/graphql"},
+    )
+    assert answer.json() == {"data": {"id": "p"}}
+
+
+REFUSED = [
+    ("{ nam { family } }", "Patient has no field 'nam'; did you mean name?"),
+    ("{ name }", "name is an object"),
+    ("{ id { x } }", "id is a plain value"),
+    ("{ name(uses: official) { use } }", "name has no argument 'uses'"),
+    ("{ birthDate(_count: 1) }", "birthDate has no argument '_count'"),
+    ("{ id @flat }", "There is no @flat"),
+    ("{ name @first @slice(path: \"use\") { use } }", "@first and @slice"),
+    ("{ ...on Observation { id } }", "A Patient is never a Observation"),
+    ("{ ...on Nothing { id } }", "There is no type Nothing"),
+    ("{ ObservationList { id } }", "needs _reference"),
+    ("{ __schema { types { name } } }", "Introspection is not supported"),
+    ("mutation { PatientDelete(id: 1) { id } }", "mutation is not supported"),
+    ("{ id ", "Syntax Error"),
+    ("{ ...A } fragment A on Patient { ...A }", "Cannot spread fragment"),
+    ("query ($x: Int!) { name(_count: $x) { use } }", "$x needs a value"),
+    ("query A { id } query B { id }", "operationName must pick one"),
+    ("{ a: " + "contact { " * 3 + "name }" + "}" * 3, "has no field 'contact'"),
+    ("{" * 5000 + "}" * 5000, "too large"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("query", "text"), REFUSED, ids=[row[0][:50] for row in REFUSED])
+async def test_what_cannot_be_asked_is_refused_in_both_forms(one, query, text):
+    answer = await one.post("Patient/p/$graphql", json={"query": query})
+    assert answer.status_code == 400
+    assert "data" not in answer.json()
+    messages = [error["message"] for error in answer.json()["errors"]]
+    assert any(text in message for message in messages), messages
+    outcome = answer.json()["errors"][0]["extensions"]["resource"]
+    assert outcome["resourceType"] == "OperationOutcome"
+    assert outcome["issue"][0]["severity"] == "error"
+
+
+FAILED = [
+    ("{ id generalPractitioner { resource { id } } }",
+     ["generalPractitioner", 0, "resource"], "not-found",
+     {"id": "p", "generalPractitioner": [{"resource": None}]}),
+    ("{ id ObservationList(_reference: patent) { id } }",
+     ["ObservationList"], "not-supported", {"id": "p", "ObservationList": None}),
+    ("{ id ObservationList(_reference: patient, status: \"final\", date: \"x\") { id } }",
+     ["ObservationList"], "invalid", {"id": "p", "ObservationList": None}),
+    ("{ id name(fhirpath: \"given.(\") { use } }", ["name"], "invalid", {"id": "p", "name": None}),
+    ("{ id a: birthDate a: gender }", ["a"], "invalid", {"id": "p", "a": None}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("query", "path", "code", "data"), FAILED, ids=[row[0] for row in FAILED])
+async def test_a_field_that_fails_is_null_and_told(one, query, path, code, data):
+    answer = await one.post("Patient/p/$graphql", json={"query": query})
+    assert answer.status_code == 200
+    assert answer.json()["data"] == data
+    (error,) = answer.json()["errors"]
+    assert error["path"] == path
+    assert error["extensions"]["resource"]["issue"][0]["code"] == code
+
+
+async def test_an_instance_that_is_not_there_is_404(one):
+    answer = await one.post("Patient/nobody/$graphql", json={"query": "{ id }"})
+    assert answer.status_code == 404
+    assert answer.json()["errors"][0]["extensions"]["resource"]["issue"][0]["code"] == "not-found"
+
+
+async def test_a_fragment_that_multiplies_itself_is_bounded(one):
+    names = [f"F{number}" for number in range(20)]
+    fragments = [
+        f"fragment {name} on Patient {{ ...{below} ...{below} }}" for name, below in pairwise(names)
+    ]
+    query = "{ ...F0 } " + " ".join(fragments) + " fragment F19 on Patient { id }"
+    answer = await one.post("Patient/p/$graphql", json={"query": query})
+    assert answer.status_code == 400
+    assert "3,000 fields" in answer.json()["errors"][0]["message"]
+
+
+async def test_a_query_that_reads_too_much_ends(filled, monkeypatch):
+    monkeypatch.setattr(loading, "MAX_RESOURCES", 3)
+    query = "{ ObservationList { subject { resource { id } } } }"
+    answer = await filled.post("$graphql", json={"query": query})
+    assert answer.status_code == 422
+    outcome = answer.json()["errors"][0]["extensions"]["resource"]
+    assert outcome["issue"][0]["code"] == "too-costly"
+
+
+async def test_nothing_is_shown_that_the_grant_hides(filled, server):
+    """S-32: neither by reference, nor by search, nor in a total."""
+    services = server._pages.state.services
+    actions = frozenset((Action.READ, Action.SEARCH))
+    grant = Grant(
+        "test",
+        "only one record",
+        (Rule(actions, frozenset({"Observation", "Patient"}), (frozenset({"in=Patient/a"}),)),),
+    )
+    query = (
+        "{ ObservationList { id } PatientConnection { count } Patient(id: b) { id } "
+        'hidden: Organization(id: "h") { id } OrganizationList { id } '
+        'Patient2: Patient(id: "a") { managingOrganization { resource { id } } } }'
+    ).replace("id: b", 'id: "b"')
+    request = FhirRequest(
+        "GET", "$graphql", grant, "http://x/fhir", query=(("query", query),), target=Target()
+    )
+    answer = json.loads((await graphql(request, services)).body)
+    assert sorted(one["id"] for one in answer["data"]["ObservationList"]) == ["o1", "o2", "o3"]
+    assert answer["data"]["PatientConnection"] == {"count": 1}
+    assert answer["data"]["Patient"] is None
+    assert answer["data"]["hidden"] is None
+    assert answer["data"]["OrganizationList"] is None
+    assert answer["data"]["Patient2"] == {"managingOrganization": {"resource": None}}
+    assert len(answer["errors"]) == 4
