@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from fhir_server import __version__
 from fhir_server.fhir import definitions as r4
+from fhir_server.http import log
 from fhir_server.http.fhir import FhirEndpoint
 from fhir_server.http.metrics import Metrics
 from fhir_server.http.pages import add_pages
@@ -68,6 +69,7 @@ class Server:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         """The server at work: its parts are opened, and closed again at the end."""
+        log.configure()
         async with open_services(self.settings) as services:
             self._pages.state.services = services
             self._fhir = FhirEndpoint(services, self.metrics)

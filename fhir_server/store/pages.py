@@ -14,12 +14,13 @@ from typing import Any
 from bson import Timestamp
 from msgspec.structs import replace
 from pymongo.asynchronous.client_session import AsyncClientSession
-from pymongo.errors import ExecutionTimeout, OperationFailure
+from pymongo.errors import ExecutionTimeout, OperationFailure, PyMongoError
 
 from fhir_server.access.grant import NOTHING, Action, Filter, Grant
 from fhir_server.errors import TooCostly
 from fhir_server.store.blobs import Blobs
 from fhir_server.store.database import Database, Document, available
+from fhir_server.store.groups import Group
 from fhir_server.store.indexes import Collections
 from fhir_server.store.permission import both, shown
 from fhir_server.store.transaction import Session
@@ -34,6 +35,14 @@ PAST = frozenset({72, 239, 246})
 """InvalidOptions, SnapshotTooOld, SnapshotUnavailable: the moment asked for cannot be read."""
 
 STREAM_LOT = 500
+
+LANES = 2
+TOGETHER = 16
+"""Searches of one type that go out together, and how many such calls may be under way."""
+SHARED_ROWS = 250
+"""The largest page that is asked for together with others."""
+QUICK_MILLISECONDS = 100
+"""What searches together may take; longer ones are asked for one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +93,20 @@ class Pages:
         self._database = database
         self._collections = collections
         self._blobs = blobs
+        self._groups: dict[str, Group[Document, Rows | None]] = {}
 
     async def page(self, query: PageQuery, grant: Grant, session: Session | None = None) -> Page:
         """One page. Raises TooCostly when it takes longer than the query's `milliseconds`."""
         command = find_command(query, grant)
         if command is None:
             return Page(cluster_time=query.at_cluster_time)
+        rows: Rows | None = None
         if session is not None:
             await self._collections.ensure([query.type])
-        rows = await self.snapshot(command, query.at_cluster_time, session)
+        elif _may_share(query):
+            rows = await self._shared(query.type).submit(command)
+        if rows is None:
+            rows = await self.snapshot(command, query.at_cluster_time, session)
         names = [name for name, _ in query.sort]
         places = [tuple([row.get(name) for name in names]) for row in rows.documents]
         versions = [parse(query.type, row) for row in rows.documents]
@@ -187,6 +201,37 @@ class Pages:
                 rows = await self._gather({**command, "readConcern": {"level": "majority"}}, mongo)
         return Rows(rows.documents, None, still=at_cluster_time is None)
 
+    def _shared(self, type_: str) -> Group[Document, Rows | None]:
+        group = self._groups.get(type_)
+        if group is None:
+            group = self._groups[type_] = Group(self._together, lanes=LANES, most=TOGETHER)
+        return group
+
+    async def _together(self, commands: Sequence[Document]) -> Sequence[Rows | None]:
+        """The rows of `find` commands on one type, asked for at once.
+
+        None for each where that fails or takes longer than quick searches do: then each is asked
+        for by itself, and a slow one delays nobody else.
+        """
+        command = commands[0] if len(commands) == 1 else united(commands)
+        command = {
+            **command,
+            "maxTimeMS": QUICK_MILLISECONDS,
+            "readConcern": {"level": "snapshot"},
+        }
+        client = self._database.client
+        async with client.start_session(causal_consistency=False) as mongo:
+            try:
+                rows = await self._gather(command, mongo)
+            except PyMongoError:
+                return [None] * len(commands)
+        if len(commands) == 1:
+            return [rows]
+        shares: list[list[Document]] = [[] for _ in commands]
+        for document in rows.documents:
+            shares[document.pop("q")].append(document)
+        return [Rows(share, rows.cluster_time) for share in shares]
+
     async def _gather(self, command: Document, mongo: AsyncClientSession) -> Rows:
         run = self._database.handle.command
         cursor = (await run(command, session=mongo))["cursor"]
@@ -221,6 +266,40 @@ def find_command(query: PageQuery, grant: Grant) -> Document | None:
     if query.milliseconds:
         command["maxTimeMS"] = query.milliseconds
     return command
+
+
+def _may_share(query: PageQuery) -> bool:
+    return (
+        query.at_cluster_time is None
+        and query.hint is None
+        and query.milliseconds is None
+        and query.limit <= SHARED_ROWS
+    )
+
+
+def united(commands: Sequence[Document]) -> Document:
+    """One `aggregate` for several `find`s; `q` says whose a row is, its place in `commands`."""
+    first, *others = [_as_stages(command, at) for at, command in enumerate(commands)]
+    return {
+        "aggregate": commands[0]["find"],
+        "pipeline": [
+            *first,
+            *(
+                {"$unionWith": {"coll": command["find"], "pipeline": stages}}
+                for command, stages in zip(commands[1:], others, strict=True)
+            ),
+        ],
+        "cursor": {"batchSize": sum(command["limit"] for command in commands) + 1},
+    }
+
+
+def _as_stages(find: Document, place: int) -> list[Document]:
+    return [
+        {"$match": find["filter"]},
+        {"$sort": find["sort"]},
+        {"$limit": find["limit"]},
+        {"$project": {**find["projection"], "q": {"$literal": place}}},
+    ]
 
 
 def guarded(filter_: Filter, guard: Filter) -> Filter:
