@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
-from time import time_ns
+from time import perf_counter, time_ns
 from typing import Literal
 from uuid import uuid4
 
@@ -22,6 +22,7 @@ from fhir_server.fhir import bundle
 from fhir_server.fhir.bundle import Link
 from fhir_server.fhir.outcome import outcome_bytes
 from fhir_server.fhir.subset import subset_bytes
+from fhir_server.interactions.explanation import explanation, take_explain
 from fhir_server.interactions.finder import StoreFinder, context_of
 from fhir_server.interactions.inclusion import included
 from fhir_server.interactions.rows import Reader
@@ -53,6 +54,8 @@ async def search(
     Raises UnsupportedParameter and MalformedRequest for what is not understood, TooCostly for
     what would sort or chain through too much.
     """
+    began = perf_counter()
+    explained, pairs = take_explain(pairs, request)
     asked = parse(
         scope.types,
         pairs,
@@ -62,6 +65,8 @@ async def search(
     )
     asked = replace(asked, applied=(*applied, *asked.applied)) if applied else asked
     queries = await compile_queries(scope, asked, request, services)
+    if explained:
+        return await explanation(asked, queries, began, request, services)
     linker = Linker(scope.url, asked.query, request.grant, services.cursor_key)
     if asked.counts_only:
         total = await count(queries, request, services)

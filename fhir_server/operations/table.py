@@ -8,6 +8,7 @@ from typing import NamedTuple
 from fhir_server.access.grant import Action
 from fhir_server.exchange import FhirRequest, FhirResponse
 from fhir_server.operations.everything import everything
+from fhir_server.operations.explain import explain
 from fhir_server.operations.graphql.operation import graphql
 from fhir_server.operations.lastn import lastn
 from fhir_server.operations.meta import meta, meta_add, meta_delete
@@ -32,6 +33,7 @@ class Operation(NamedTuple):
 
 
 _DEFINITIONS = "http://hl7.org/fhir/OperationDefinition/"
+_OWN = "urn:fhir-server:OperationDefinition:"
 _ANYWHERE = ("system", "type", "instance")
 _BOTH = ("GET", "POST")
 
@@ -99,5 +101,14 @@ OPERATIONS: tuple[Operation, ...] = (
         Action.READ,
         graphql,
         f"{_DEFINITIONS}Resource-graphql",
+    ),
+    Operation(
+        "explain",
+        ("system", "type"),
+        (),
+        _BOTH,
+        Action.SEARCH,
+        explain,
+        f"{_OWN}explain",
     ),
 )

@@ -153,7 +153,8 @@ class Pages:
         """MongoDB's account of the page: index, keys and documents examined, milliseconds."""
         command = find_command(query, grant)
         if command is None:
-            return {"index": None, "keys": 0, "documents": 0, "returned": 0, "milliseconds": 0}
+            nothing: Document = dict.fromkeys(("keys", "documents", "returned", "milliseconds"), 0)
+            return {"indexes": [], "stages": [], "filter": NOTHING, **nothing}
         with available():
             answer = await self._database.handle.command(
                 {"explain": command, "verbosity": "executionStats"}
