@@ -13,6 +13,8 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
+HOUR = 3600
+DAY = 24 * HOUR
 
 
 class Settings(BaseSettings):
@@ -61,8 +63,69 @@ class Settings(BaseSettings):
     cors_origins: tuple[str, ...] = Field(
         ("*",), description="Origins that browsers may call from, as a JSON list; `*` is any."
     )
+    terminology_url: str = Field(
+        "", description="Base URL of another terminology server; empty asks none."
+    )
+    terminology_systems: tuple[str, ...] = Field(
+        (), description="Code systems that server answers for, as a JSON list of URLs."
+    )
     log_requests: bool = Field(
         False, description="Whether every request is logged, not only failed and slow ones."
+    )
+
+    clients_file: str = Field(
+        "", description="JSON file of the clients to register at every start; empty for none."
+    )
+    registration: Literal["off", "token", "open"] = Field(
+        "off", description="Who may register clients by RFC 7591: nobody, holders of a token, all."
+    )
+    registration_token: str = Field(
+        "", repr=False, description="The initial access token that `token` registration asks for."
+    )
+    brands_file: str = Field(
+        "", description="JSON file of the User-access Brands Bundle to publish; empty for none."
+    )
+    code_seconds: int = Field(60, ge=1, le=600, description="Lifetime of authorization codes.")
+    approval_seconds: int = Field(
+        900, ge=5, le=3600, description="Time for signing in and deciding about a request."
+    )
+    launch_seconds: int = Field(
+        300, ge=5, le=3600, description="Lifetime of the `launch` values that EHRs ask for."
+    )
+    token_seconds: int = Field(
+        900, ge=1, le=3600, description="Lifetime of access tokens of apps that people use."
+    )
+    backend_token_seconds: int = Field(
+        300, ge=1, le=300, description="Lifetime of access tokens of backend services."
+    )
+    refresh_seconds: int = Field(
+        90 * DAY, ge=5, description="Lifetime of a refresh token, counted from its issue."
+    )
+    online_seconds: int = Field(
+        12 * HOUR, ge=5, description="The same where access was granted for a session only."
+    )
+    refresh_grace_seconds: int = Field(
+        10, ge=0, le=60, description="Time in which a second use of a refresh token is no theft."
+    )
+    clock_skew_seconds: int = Field(
+        10, ge=0, le=60, description="How far the clocks of clients may differ from this one."
+    )
+    key_seconds: int = Field(
+        90 * DAY, ge=DAY, description="How long a signing key is used before the next one is."
+    )
+    test_sign_in: Literal["off", "approve", "ask", "deny"] = Field(
+        "off", description="For test suites on loopback: sign in without a human, and decide so."
+    )
+    test_user: str = Field(
+        "", description="Who is signed in then, as a reference such as Practitioner/1."
+    )
+    test_patient: str = Field("", description="The patient then chosen, as a logical id.")
+    test_encounter: str = Field("", description="The encounter then chosen, as a logical id.")
+    test_scope: str = Field(
+        "", description="The scopes then granted among those asked for; empty grants them all."
+    )
+    test_http: bool = Field(
+        False, description="For test suites: fetch keys of clients on loopback by plain http."
     )
 
     @field_validator("base_url")
@@ -88,3 +151,9 @@ class Settings(BaseSettings):
     def base_path(self) -> str:
         """The path of the base URL: `/fhir` unless the deployer chose another one."""
         return urlsplit(self.base).path
+
+    @property
+    def root(self) -> str:
+        """The base URL without its path: the issuer of tokens; the pages for people lie below."""
+        parts = urlsplit(self.base)
+        return f"{parts.scheme}://{parts.netloc}"
