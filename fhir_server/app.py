@@ -19,6 +19,8 @@ from fhir_server.search.registry import Registry
 from fhir_server.services import Services
 from fhir_server.settings import Settings
 from fhir_server.store.connect import open_store
+from fhir_server.store.terminology import Terminology
+from fhir_server.terminology.external import ExternalServer
 from fhir_server.validation import Validator
 
 
@@ -31,11 +33,14 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """
     definitions = r4.load()
     registry = Registry(definitions)
-    async with open_store(
-        settings.mongodb_uri,
-        settings.mongodb_database,
-        max_blob_bytes=settings.max_blob_bytes,
-    ) as store:
+    async with (
+        external_server(settings) as external,
+        open_store(
+            settings.mongodb_uri,
+            settings.mongodb_database,
+            max_blob_bytes=settings.max_blob_bytes,
+        ) as store,
+    ):
         yield Services(
             settings,
             definitions,
@@ -43,8 +48,22 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             Indexer(definitions, registry, settings.base),
             Validator(definitions),
             store,
+            Terminology(store, external.code_system) if external else Terminology(store),
             await store.secret("cursor"),
         )
+
+
+@asynccontextmanager
+async def external_server(settings: Settings) -> AsyncIterator[ExternalServer | None]:
+    """The terminology server that the settings name; None where they name none."""
+    if not settings.terminology_url or not settings.terminology_systems:
+        yield None
+        return
+    server = ExternalServer(settings.terminology_url, settings.terminology_systems)
+    try:
+        yield server
+    finally:
+        await server.close()
 
 
 class Server:

@@ -11,6 +11,7 @@ from fhir_server.search.index import Indexer
 from fhir_server.search.registry import Registry
 from fhir_server.settings import Settings
 from fhir_server.store.resources import Store
+from fhir_server.store.terminology import Terminology
 from fhir_server.validation import Validator
 
 
@@ -29,5 +30,6 @@ class Services:
     indexer: Indexer
     validator: Validator
     store: Store
+    terminology: Terminology
     cursor_key: bytes
     new_id: Callable[[], str] = new_id

@@ -36,7 +36,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a code system says of itself. `properties` maps code -> type."""
+    """What a code system says of itself.
+
+    `properties` maps code -> type; `filters` are further names to filter by, None is any.
+    """
 
     url: str
     version: str = ""
@@ -47,7 +50,7 @@ class Head:
     case_sensitive: bool = True
     hierarchy: str = ""
     properties: Mapping[str, str] = field(default_factory=dict)
-    filters: frozenset[str] = frozenset()
+    filters: frozenset[str] | None = frozenset()
 
     @property
     def complete(self) -> bool:

@@ -49,8 +49,8 @@ def check(system: CodeSystem, one: Filter) -> None:
             f"'{one.op[:40]}' is no filter operator; there are {', '.join(OPERATORS)}",
             code="code-invalid",
         )
-    known = CODE | KNOWN | set(head.properties) | head.filters
-    if one.property not in known:
+    known = CODE | KNOWN | set(head.properties) | (head.filters or frozenset())
+    if head.filters is not None and one.property not in known:
         raise Unprocessable(
             f"{head.canonical} has no property '{one.property[:80]}' to filter by; "
             f"it has {', '.join(sorted(known)[:20])}",

@@ -31,7 +31,7 @@ class MemoryCodeSystem:
         self, resource: dict[str, Any], supplements: Sequence[dict[str, Any]] = ()
     ) -> None:
         self.head = head_of(resource, supplements)
-        more = _supplements(supplements)
+        more = added_by(supplements)
         parents: dict[str, list[str]] = {}
         rows: dict[str, dict[str, Any]] = {}
         for row, parent in _walk(resource.get("concept", ())):
@@ -157,7 +157,8 @@ def _related(row: dict[str, Any], name: str) -> list[str]:
 Added = tuple[tuple[Property, ...], tuple[Designation, ...]]
 
 
-def _supplements(resources: Sequence[dict[str, Any]]) -> dict[str, Added]:
+def added_by(resources: Sequence[dict[str, Any]]) -> dict[str, Added]:
+    """Code -> the properties and designations that these supplements add."""
     found: dict[str, Added] = {}
     for resource in resources:
         language = resource.get("language", "")
