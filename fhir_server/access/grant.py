@@ -1,16 +1,21 @@
 """The value that one must hold to read or write a resource.
 
-A grant is compiled once per request. It becomes part of the MongoDB filter, so that totals, pages,
+A grant is compiled once per caller. It becomes part of the MongoDB filter, so that totals, pages,
 chains, includes and history cannot show what the caller may not see, and it decides once more, per
-resource, before anything is answered.
+resource, on everything that is written and before anything is answered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 from typing import Any
+
+import msgspec
+
+from fhir_server.search.meets import meets
 
 Filter = dict[str, Any]
 
@@ -36,29 +41,106 @@ class Decision:
     reason: str
 
 
+class Condition:
+    """A filter over the keys of a resource, as a value: equal to another of the same filter.
+
+    It may ask for `_id`, `u`, `p`, `d`, `e`, `k`, `r` and `s`, in the words that the kinds of
+    search parameter use (`search.meets` knows them).
+    """
+
+    def __init__(self, filter_: Filter) -> None:
+        self.filter = filter_
+
+    @cached_property
+    def text(self) -> str:
+        """The filter as canonical JSON."""
+        return msgspec.json.encode(self.filter, order="sorted").decode()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Condition) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"Condition({self.text})"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One permission: these actions on these types (None: every type), where the keys agree.
 
-    `all_of` is a conjunction of groups; a resource meets a group when it has any key of it.
+    `all_of` is a conjunction of groups; a resource meets a group when it has any key of it. All
+    `conditions` must hold too.
     """
 
     actions: frozenset[Action]
     types: frozenset[str] | None = None
     all_of: tuple[frozenset[str], ...] = ()
+    conditions: tuple[Condition, ...] = ()
 
     def covers(self, type_: str, action: Action) -> bool:
         """Whether this rule says anything of the type and the action."""
         return action in self.actions and (self.types is None or type_ in self.types)
 
+    def filter(self) -> Filter:
+        """What a resource must meet; `{}` where that is nothing."""
+        parts: list[Filter] = [{"k": {"$in": sorted(group)}} for group in self.all_of]
+        parts += (condition.filter for condition in self.conditions)
+        if len(parts) > 1:
+            return {"$and": parts}
+        return parts[0] if parts else {}
+
+    def met(self, document: Mapping[str, Any]) -> bool:
+        """Whether a resource with these keys meets it."""
+        return all(any(key in document["k"] for key in group) for group in self.all_of) and all(
+            meets(document, condition.filter) for condition in self.conditions
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of those that a grant is the intersection of: what any rule permits and none denies."""
+
+    name: str
+    rules: tuple[Rule, ...] = ()
+    denials: tuple[Rule, ...] = ()
+
+    def filter(self, type_: str, action: Action) -> Filter:
+        """What this part demands of a resource; `{}` for nothing, NOTHING where none can do."""
+        permits = [rule.filter() for rule in self.rules if rule.covers(type_, action)]
+        denies = [rule.filter() for rule in self.denials if rule.covers(type_, action)]
+        if not permits or {} in denies:
+            return NOTHING
+        found: list[Filter] = []
+        if {} not in permits:
+            found.append(permits[0] if len(permits) == 1 else {"$or": permits})
+        if denies:
+            found.append({"$nor": denies})
+        return _all(found)
+
+    def decide(self, type_: str, action: Action, document: Mapping[str, Any]) -> bool:
+        """Whether this part permits the action on the resource that has these keys."""
+        return any(
+            rule.covers(type_, action) and rule.met(document) for rule in self.rules
+        ) and not any(rule.covers(type_, action) and rule.met(document) for rule in self.denials)
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one caller may do, for one request. No rules: nothing."""
+    """What one caller may do. No rules: nothing.
+
+    It is an intersection: what `rules` permit and every further part permits too. Nothing that is
+    added widens it.
+    """
 
     policy: str
     reason: str
     rules: tuple[Rule, ...] = ()
+    parts: tuple[Part, ...] = ()
+    _filters: dict[tuple[str, Action], Filter] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def closed(cls) -> Grant:
@@ -75,32 +157,73 @@ class Grant:
         """Everything, for the server's own work; `reason` says which."""
         return cls("system", reason, (Rule(frozenset(Action)),))
 
+    def narrowed(self, *parts: Part) -> Grant:
+        """The intersection with further parts."""
+        return replace(self, parts=(*self.parts, *parts))
+
+    @property
+    def identified(self) -> bool:
+        """Whether anybody stands behind it; nobody does where no credentials were given."""
+        return self.policy != "closed"
+
+    @property
+    def judges(self) -> bool:
+        """Whether each resource is decided on once more before it is answered."""
+        return bool(self.parts)
+
     def allows(self, type_: str, action: Action) -> bool:
         """Whether some resource of the type could be permitted at all."""
-        return any(rule.covers(type_, action) for rule in self.rules)
+        return self.filter(type_, action) is not NOTHING
 
-    def filter(self, type_: str, action: Action, field: str = "k") -> Filter:
-        """The part of the MongoDB filter that this grant demands; `{}` where it demands nothing.
+    def filter(self, type_: str, action: Action) -> Filter:
+        """The part of the MongoDB filter that this grant demands.
 
-        `field` is where the keys lie: `k`, or `g` in a tombstone.
+        `{}` where it demands nothing, NOTHING itself where it permits nothing of the type.
         """
-        parts: list[Filter] = []
-        for rule in self.rules:
-            if not rule.covers(type_, action):
-                continue
-            if not rule.all_of:
-                return {}
-            groups = [{field: {"$in": sorted(group)}} for group in rule.all_of]
-            parts.append({"$and": groups} if len(groups) > 1 else groups[0])
-        if not parts:
-            return NOTHING
-        return parts[0] if len(parts) == 1 else {"$or": parts}
+        found = self._filters.get((type_, action))
+        if found is None:
+            found = self._filter(type_, action)
+            self._filters[type_, action] = found
+        return found
 
-    def decide(self, type_: str, action: Action, keys: Container[str]) -> Decision:
-        """Whether the action is permitted on one resource that has these keys."""
-        for rule in self.rules:
-            if rule.covers(type_, action) and all(
-                any(key in keys for key in group) for group in rule.all_of
-            ):
-                return Decision(True, self.reason)
-        return Decision(False, f"{self.policy}: no rule permits {action.name} on this {type_}")
+    def _filter(self, type_: str, action: Action) -> Filter:
+        demands = [part.filter(type_, action) for part in (Part("", self.rules), *self.parts)]
+        if any(demand is NOTHING for demand in demands):
+            return NOTHING
+        return _all([demand for demand in demands if demand])
+
+    def decide(self, type_: str, action: Action, document: Mapping[str, Any]) -> Decision:
+        """Whether the action is permitted on one resource, by its keys (`search.meets`)."""
+        for part in (Part(self.policy, self.rules), *self.parts):
+            if not part.decide(type_, action, document):
+                reason = f"{part.name}: no rule permits {action.name} on this {type_}"
+                return Decision(False, reason)
+        return Decision(True, self.reason)
+
+    def canonical(self) -> bytes:
+        """What it permits as bytes, the same in every process."""
+        return msgspec.json.encode(
+            [
+                self.policy,
+                _rows(self.rules),
+                [[part.name, _rows(part.rules), _rows(part.denials)] for part in self.parts],
+            ]
+        )
+
+
+def _all(parts: list[Filter]) -> Filter:
+    if len(parts) > 1:
+        return {"$and": parts}
+    return parts[0] if parts else {}
+
+
+def _rows(rules: tuple[Rule, ...]) -> list[Any]:
+    return [
+        [
+            sorted(action.value for action in rule.actions),
+            None if rule.types is None else sorted(rule.types),
+            [sorted(group) for group in rule.all_of],
+            [condition.text for condition in rule.conditions],
+        ]
+        for rule in rules
+    ]

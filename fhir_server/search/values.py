@@ -87,5 +87,13 @@ def begins(prefix: str) -> Filter:
 
 
 def any_of(filters: Sequence[Filter]) -> Filter:
-    """The disjunction of filters."""
-    return filters[0] if len(filters) == 1 else {"$or": list(filters)}
+    """The disjunction of filters, each once.
+
+    MongoDB makes an `$in` of one value of alternatives that are the same, and reads it with the
+    bounds of another field where the whole query is an `$or` (seen in 6.0.5): rows go missing.
+    """
+    flat: list[Filter] = []
+    for filter_ in filters:
+        flat += filter_["$or"] if filter_.keys() == {"$or"} else (filter_,)
+    unique = list({repr(filter_): filter_ for filter_ in flat}.values())
+    return unique[0] if len(unique) == 1 else {"$or": unique}
