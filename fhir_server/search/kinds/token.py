@@ -101,7 +101,8 @@ class Token:
             if value is None:
                 continue
             text = _part(value)
-            found += [text, f"|{text}" if system is None else f"{_part(system)}|{text}"]
+            found += [*_bare(system, text)]
+            found.append(f"|{text}" if system is None else f"{_part(system)}|{text}")
         return found
 
     def component_match(
@@ -116,7 +117,7 @@ def _all_forms(system: str | None, value: str | None) -> Iterator[str]:
     space = None if system is None else _part(system)
     if value is not None:
         text = _part(value)
-        yield text
+        yield from _bare(system, text)
         yield f"|{text}" if space is None else f"{space}|{text}"
     elif space is not None:
         yield f"{space}|"
@@ -158,6 +159,15 @@ def _coding(system: str | None, code: str | None) -> Coding:
     if code is not None and system in CASELESS:
         return system, code.lower()
     return system, code
+
+
+def _bare(system: str | None, text: str) -> tuple[str, ...]:
+    """The forms of a code without its system.
+
+    One whose case counts not is in lower case; once more with a lone backslash before it, for
+    searches that have capitals: those must find no code of another system in lower case.
+    """
+    return (text, f"\\{text}") if system in CASELESS else (text,)
 
 
 def _part(text: str) -> str:
@@ -204,8 +214,10 @@ def _forms(parameter: Parameter, value: str) -> list[str]:
     if parameter.types == {"ContactPoint"}:
         code = code.lower()
     if system is None:
-        forms = [code, code.lower()] if _may_be_caseless(parameter) else [code]
-        return [_part(form) for form in dict.fromkeys(forms)]
+        lower = code.lower()
+        if lower == code or not _may_be_caseless(parameter):
+            return [_part(code)]
+        return [_part(code), f"\\{_part(lower)}"]
     if system in CASELESS:
         code = code.lower()
     return [f"{_part(system)}|{_part(code)}"]
