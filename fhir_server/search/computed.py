@@ -1,7 +1,7 @@
 """Sort keys that no index has in order: computed from the search keys of what the filter leaves.
 
-Of several values of a resource an upward key takes the lowest and a downward one the highest;
-resources without a value come last either way; ties go by id.
+Of several values of a resource an upward key takes the lowest and a downward one the highest (of
+dates the latest start); resources without a value come last either way; ties go by id.
 https://hl7.org/fhir/R4/search.html#sort
 """
 
@@ -36,23 +36,29 @@ class ComputedKey:
         pick = "$max" if self.descending else "$min"
         codes = self.parameter.stored
         if self.parameter.type in ("date", "number", "quantity"):
-            edge = "$$this.hi" if self.descending else "$$this.lo"
+            # a date's place is where it begins, as for the clinical date of the type
+            low = self.parameter.type == "date" or not self.descending
+            edge = "$$this.lo" if low else "$$this.hi"
             bare = {pick: _edges({"$in": ["$$this.k", list(codes)]}, edge)}
             if self.parameter.type != "quantity":
                 return bare
             # in the canonical unit where it has one (`code|g`), so that 1 g comes after 900 mg
             canonical = {"$or": [_canonical(code) for code in codes]}
             return {"$ifNull": [{pick: _edges(canonical, edge)}, bare]}
-        # `=` and `>` are neighbours: what lies between them begins with the code and `=`
-        inside: Stage = {
-            "$or": [
-                {"$and": [{"$gte": ["$$this", f"{code}="]}, {"$lt": ["$$this", f"{code}>"]}]}
-                for code in codes
-            ]
-        }
-        if self.parameter.type == "token":  # the code alone, not the forms with its system
-            inside = {"$and": [inside, {"$eq": [{"$indexOfBytes": ["$$this", "|"]}, -1]}]}
-        return {pick: {"$filter": {"input": "$k", "cond": inside}}}
+        whole = self.parameter.type != "token"
+        return {pick: {"$concatArrays": [_texts(code, whole) for code in codes]}}
+
+
+def _texts(code: str, whole: bool) -> Stage:
+    """The texts under `code=`; unless `whole`, the codes of tokens alone, none twice."""
+    start = len(code) + 1
+    # `=` and `>` are neighbours: what lies between them begins with the code and `=`
+    inside: list[Stage] = [{"$gte": ["$$this", f"{code}="]}, {"$lt": ["$$this", f"{code}>"]}]
+    if not whole:
+        inside.append({"$eq": [{"$indexOfBytes": ["$$this", "|"]}, -1]})
+        inside.append({"$ne": [{"$indexOfBytes": ["$$this", "\\", start]}, start]})
+    keys = {"$filter": {"input": "$k", "cond": {"$and": inside}}}
+    return {"$map": {"input": keys, "in": {"$substrBytes": ["$$this", start, -1]}}}
 
 
 def _edges(condition: Stage, edge: str) -> Stage:
