@@ -7,13 +7,22 @@ from typing import NamedTuple
 
 from fhir_server.access.grant import Action
 from fhir_server.exchange import FhirRequest, FhirResponse
+from fhir_server.operations.closure import closure
 from fhir_server.operations.everything import everything
+from fhir_server.operations.expand import expand
 from fhir_server.operations.explain import explain
+from fhir_server.operations.find_matches import find_matches
 from fhir_server.operations.graphql.operation import graphql
 from fhir_server.operations.lastn import lastn
+from fhir_server.operations.lookup import lookup
 from fhir_server.operations.meta import meta, meta_add, meta_delete
+from fhir_server.operations.subsumes import subsumes
+from fhir_server.operations.translate import translate
 from fhir_server.operations.validate import validate
+from fhir_server.operations.validate_code import validate_in_code_system, validate_in_value_set
 from fhir_server.services import Services
+
+Handler = Callable[[FhirRequest, Services], Awaitable[FhirResponse]]
 
 
 class Operation(NamedTuple):
@@ -28,7 +37,7 @@ class Operation(NamedTuple):
     types: tuple[str, ...]
     methods: tuple[str, ...]
     action: Action
-    handler: Callable[[FhirRequest, Services], Awaitable[FhirResponse]]
+    handler: Handler
     definition: str
 
 
@@ -36,6 +45,18 @@ _DEFINITIONS = "http://hl7.org/fhir/OperationDefinition/"
 _OWN = "urn:fhir-server:OperationDefinition:"
 _ANYWHERE = ("system", "type", "instance")
 _BOTH = ("GET", "POST")
+
+
+def _terminology(
+    type_: str,
+    code: str,
+    handler: Handler,
+    levels: tuple[str, ...] = ("type", "instance"),
+    methods: tuple[str, ...] = _BOTH,
+) -> Operation:
+    definition = f"{_DEFINITIONS}{type_}-{code}"
+    return Operation(code, levels, (type_,), methods, Action.READ, handler, definition)
+
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -111,4 +132,12 @@ OPERATIONS: tuple[Operation, ...] = (
         explain,
         f"{_OWN}explain",
     ),
+    _terminology("ValueSet", "expand", expand),
+    _terminology("ValueSet", "validate-code", validate_in_value_set),
+    _terminology("CodeSystem", "validate-code", validate_in_code_system),
+    _terminology("CodeSystem", "lookup", lookup, ("type",)),
+    _terminology("CodeSystem", "subsumes", subsumes),
+    _terminology("CodeSystem", "find-matches", find_matches),
+    _terminology("ConceptMap", "translate", translate),
+    _terminology("ConceptMap", "closure", closure, ("system",), ("POST",)),
 )

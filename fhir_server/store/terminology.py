@@ -24,6 +24,7 @@ from fhir_server.store.pages import PageQuery
 from fhir_server.store.resources import Store
 from fhir_server.terminology import base
 from fhir_server.terminology.code_system import CodeSystem
+from fhir_server.terminology.implicit import implicit
 from fhir_server.terminology.library import (
     BaseLibrary,
     Json,
@@ -102,9 +103,8 @@ class Terminology:
 
     async def value_set(self, url: str, version: str = "") -> Json | None:
         """As `Library.value_set`."""
-        return await self._find("ValueSet", url, version) or await self._base.value_set(
-            url, version
-        )
+        found = await self._find("ValueSet", url, version)
+        return found or await self._base.value_set(url, version) or implicit(url)
 
     async def concept_map(self, url: str, version: str = "") -> Json | None:
         """As `Library.concept_map`."""
