@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 
 class OAuthError(Exception):
@@ -67,6 +67,8 @@ def plain(text: str) -> str:
 def with_parameters(url: str, parameters: Mapping[str, str | None]) -> str:
     """The URL with parameters added to its query; those that are None are left out."""
     parts = urlsplit(url)
-    added = urlencode({name: v for name, v in parameters.items() if v is not None})
+    given = {name: v for name, v in parameters.items() if v is not None}
+    # A blank as %20: not every app reads the + of forms.
+    added = urlencode(given, quote_via=quote, safe="")
     query = f"{parts.query}&{added}" if parts.query else added
     return urlunsplit(parts._replace(query=query))
