@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fhir_server.access.grant import Filter, Grant
+from fhir_server.interactions.search_concepts import SearchConcepts
 from fhir_server.search.kinds import MatchContext
 from fhir_server.services import Services
 from fhir_server.store.resources import Store
@@ -34,4 +35,11 @@ class StoreFinder:
 
 def context_of(type_: str, services: Services) -> MatchContext:
     """What matching on a type depends on, now."""
-    return MatchContext(type_, services.registry, services.settings.base, time.time_ns() // 1000)
+    base = services.settings.base
+    return MatchContext(
+        type_,
+        services.registry,
+        base,
+        time.time_ns() // 1000,
+        SearchConcepts(services.terminology, services.store, base),
+    )

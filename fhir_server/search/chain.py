@@ -52,6 +52,10 @@ async def resolve(
     for condition in conditions:
         match condition:
             case Plain():
+                if context.terminology and condition.parameter.type == "token":
+                    await context.terminology.prepare(
+                        condition.parameter.code, condition.modifier, condition.values
+                    )
                 beside = [other for other in conditions if isinstance(other, Plain)]
                 parts.append(compile_plain(condition, context, beside))
             case Chain():

@@ -36,6 +36,9 @@ class Terminology(Protocol):
     or value set that they do not know, and TooCostly for an answer that is too long.
     """
 
+    async def prepare(self, code: str, modifier: str, values: Sequence[str]) -> None:
+        """Find what the values of `code:modifier=` stand for, before the others are asked."""
+
     def below(self, system: str | None, code: str) -> Sequence[tuple[str, str]]:
         """The concept and all that it subsumes."""
 
