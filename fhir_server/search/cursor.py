@@ -78,15 +78,7 @@ def _signature(body: bytes, query: str, grant: Grant, key: bytes) -> bytes:
 @lru_cache(maxsize=1024)
 def _seen_by(grant: Grant) -> bytes:
     """A digest of what the grant permits, the same in every process."""
-    rules = [
-        [
-            sorted(action.value for action in rule.actions),
-            None if rule.types is None else sorted(rule.types),
-            [sorted(group) for group in rule.all_of],
-        ]
-        for rule in grant.rules
-    ]
-    return hashlib.sha256(msgspec.json.encode([grant.policy, rules])).digest()
+    return hashlib.sha256(grant.canonical()).digest()
 
 
 def _base64(data: Sequence[int] | bytes) -> str:

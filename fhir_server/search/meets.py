@@ -1,7 +1,8 @@
-"""A search filter held against keys that are not stored yet.
+"""A search filter held against the keys of one resource.
 
-A transaction's conditions must see what the same transaction is about to write. The filters are
-those that the kinds of search parameter make; MongoDB's own words decide what they mean.
+A transaction's conditions must see what the same transaction is about to write, and a grant decides
+on what is written and on what is answered. The filters are those that the kinds of search parameter
+make; MongoDB's own words decide what they mean.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fhir_server.access.grant import Filter
 from fhir_server.errors import UnsupportedParameter
 from fhir_server.search.keys import Keys
+
+Filter = dict[str, Any]
 
 _MISSING: Any = object()
 

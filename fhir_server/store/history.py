@@ -20,9 +20,9 @@ from fhir_server.store.blobs import Blobs
 from fhir_server.store.database import Document
 from fhir_server.store.indexes import SUFFIX, Collections
 from fhir_server.store.pages import Pages
-from fhir_server.store.permission import both, shown
+from fhir_server.store.permission import JUDGED, both, judged, shown
 from fhir_server.store.transaction import Session
-from fhir_server.store.version import Version, history_id, parse
+from fhir_server.store.version import SHOWN, Version, history_id, parse
 
 MOST_AT_ONCE = 100_000
 """How many resources may have changed since the start of `_at` before it is refused."""
@@ -69,12 +69,32 @@ class HistoryPage:
 
 
 class _Source(NamedTuple):
-    """One collection's part of a history: its filter, and where it keeps the id."""
+    """One collection's part of a history: its filter, and where it keeps the id.
+
+    `now` is what the current version must meet for a past one to be shown; `{}` for nothing.
+    """
 
     collection: str
     type: str
     id: str
     filter: Filter
+    now: Filter
+
+    def stages(self) -> list[Document]:
+        """What leaves this source's rows."""
+        found: list[Document] = [{"$match": self.filter}]
+        if self.now:
+            current: list[Document] = [{"$match": self.now}, {"$project": {"_id": 1}}]
+            found += [
+                {
+                    "$lookup": {
+                        **{"from": self.type, "localField": "i", "foreignField": "_id"},
+                        **{"pipeline": current, "as": "now"},
+                    }
+                },
+                {"$match": {"now": {"$ne": []}}},
+            ]
+        return found
 
 
 class Histories:
@@ -97,14 +117,16 @@ class Histories:
         for type_ in types:
             guard = shown(grant, type_, action, tombstones=True)
             if guard is not NOTHING:
-                sources += _sources(type_, query.id, guard)
+                past = shown(grant, type_, action, tombstones=True, history=True)
+                sources += _sources(type_, query.id, guard, past)
         if not sources and query.id:
             raise NotFound(f"{query.type}/{query.id} does not exist")
         if not sources:
             return HistoryPage([], 0 if query.total else None, None, query.at_cluster_time, True)
         everything = sources
         sources = await self._within(sources, query, session)
-        rows = await self._pages.snapshot(_page(sources, query), query.at_cluster_time, session)
+        command = _page(sources, query, JUDGED if grant.judges else {})
+        rows = await self._pages.snapshot(command, query.at_cluster_time, session)
         if query.id and not rows.documents and not await self._exists(everything, session):
             raise NotFound(f"{query.type}/{query.id} does not exist")
         total = None
@@ -119,6 +141,8 @@ class Histories:
             if found:
                 last = found[-1]
                 after = Place(last["u"], last["t"], last["i"], last["v"])
+        if grant.judges:
+            found = [one for one in found if judged(grant, one["t"], one, (action,))]
         versions: list[Version] = []
         for document in _once(found):
             version = parse(document["t"], document)
@@ -159,7 +183,7 @@ class Histories:
         """The history ids of the versions before each resource's first one after `start`."""
         later = [
             one._replace(filter=both({"u": {"$gt": start}}, _of(one, query.id)))
-            for one in _sources(source.type, None, {})
+            for one in _sources(source.type, None, {}, {})
         ]
         first: list[Document] = [
             {"$group": {"_id": "$i", "v": {"$min": "$v"}}},
@@ -177,10 +201,10 @@ class Histories:
 _SUM: Document = {"_id": None, "n": {"$sum": "$n"}}
 
 
-def _sources(type_: str, id_: str | None, guard: Filter) -> list[_Source]:
-    current = _Source(type_, type_, "_id", guard)
-    replaced = _Source(type_ + SUFFIX, type_, "i", guard)
-    return [one._replace(filter=both(_of(one, id_), guard)) for one in (current, replaced)]
+def _sources(type_: str, id_: str | None, guard: Filter, past: Filter) -> list[_Source]:
+    current = _Source(type_, type_, "_id", guard, {})
+    replaced = _Source(type_ + SUFFIX, type_, "i", past, guard)
+    return [one._replace(filter=both(_of(one, id_), one.filter)) for one in (current, replaced)]
 
 
 def _of(source: _Source, id_: str | None) -> Filter:
@@ -196,7 +220,7 @@ def _union(sources: list[_Source], each: list[Document], then: list[Document]) -
     """One aggregation over all sources: `each` runs on every one of them, `then` on them all."""
     pipelines = [
         [
-            {"$match": one.filter},
+            *one.stages(),
             *each,
             {"$addFields": {"t": one.type, **({"i": "$_id"} if one.id == "_id" else {})}},
         ]
@@ -212,23 +236,23 @@ def _union(sources: list[_Source], each: list[Document], then: list[Document]) -
     }
 
 
-def _page(sources: list[_Source], query: HistoryQuery) -> Document:
+def _page(sources: list[_Source], query: HistoryQuery, fields: Document) -> Document:
     up = query.order
     placed = []
     for one in sources:
         if query.after is not None:
             one = one._replace(filter=both(_beyond(one, query.after, up), one.filter))
         placed.append(one)
-    return _merged(placed, up, query.count + 1)
+    return _merged(placed, up, query.count + 1, fields)
 
 
-def _merged(sources: list[_Source], up: int, limit: int) -> Document:
-    fields = {"v": 1, "u": 1, "m": 1, "x": 1, "raw": 1, "f": 1, "i": 1}
+def _merged(sources: list[_Source], up: int, limit: int, more: Document) -> Document:
+    fields = {**SHOWN, "i": 1, **more}
     pipelines: list[tuple[_Source, list[Document]]] = [
         (
             one,
             [
-                {"$match": one.filter},
+                *one.stages(),
                 {"$sort": {"u": up, one.id: -up, "v": -up}},
                 {"$limit": limit},
                 {"$project": fields},

@@ -22,7 +22,7 @@ from fhir_server.store.blobs import Blobs
 from fhir_server.store.database import Database, Document, available
 from fhir_server.store.groups import Group
 from fhir_server.store.indexes import Collections
-from fhir_server.store.permission import both, shown
+from fhir_server.store.permission import JUDGED, both, judged, shown
 from fhir_server.store.transaction import Session
 from fhir_server.store.version import SHOWN, Version, parse
 
@@ -107,6 +107,10 @@ class Pages:
             rows = await self._shared(query.type).submit(command)
         if rows is None:
             rows = await self.snapshot(command, query.at_cluster_time, session)
+        if grant.judges:
+            searched = (Action.SEARCH,)
+            kept = [one for one in rows.documents if judged(grant, query.type, one, searched)]
+            rows = Rows(kept, rows.cluster_time, rows.still)
         names = [name for name, _ in query.sort]
         places = [tuple([row.get(name) for name in names]) for row in rows.documents]
         versions = [parse(query.type, row) for row in rows.documents]
@@ -254,6 +258,8 @@ def find_command(query: PageQuery, grant: Grant) -> Document | None:
     fields: Document = {**SHOWN, **{name: 1 for name, _ in query.sort}}
     if query.keys:
         fields |= {"k": 1, "p": 1, "d": 1, "e": 1}
+    if grant.judges:
+        fields |= JUDGED
     command: Document = {
         "find": query.type,
         "filter": guarded(query.filter or EVERY, guard),

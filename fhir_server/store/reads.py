@@ -14,7 +14,7 @@ from fhir_server.store.blobs import Blobs
 from fhir_server.store.database import Document, available
 from fhir_server.store.groups import Group
 from fhir_server.store.indexes import Collections
-from fhir_server.store.permission import WRITABLE, both, shown
+from fhir_server.store.permission import WRITABLE, both, judged, shown
 from fhir_server.store.transaction import Session
 from fhir_server.store.version import KEPT, SHOWN, Version, history_id, parse
 
@@ -95,19 +95,27 @@ class Reads:
         grant: Grant,
         session: Session | None = None,
     ) -> Version:
-        """One version. Raises NotFound; Gone where that version is the deletion."""
+        """One version. Raises NotFound; Gone where that version is the deletion.
+
+        What the grant does not show as it is now, it shows no past version of.
+        """
         guard = shown(grant, type_, Action.READ, tombstones=True)
+        past = shown(grant, type_, Action.READ, tombstones=True, history=True)
         mongo = session.mongo if session else None
         if session:
             await self._collections.ensure([type_])
         with available():
             # The current one first: between the two looks a version moves only from here to there.
             document = await self._collections.current(type_).find_one(
-                both({"_id": id_, "v": version}, guard), KEPT, session=mongo
-            ) or await self._collections.history(type_).find_one(
-                both({"_id": history_id(id_, version)}, guard), {**KEPT, "i": 1}, session=mongo
+                both({"_id": id_}, guard), KEPT, session=mongo
             )
-        if document is None:
+            if document is not None and document["v"] != version:
+                document = await self._collections.history(type_).find_one(
+                    both({"_id": history_id(id_, version)}, past), KEPT, session=mongo
+                )
+        if document is None or (
+            grant.judges and not judged(grant, type_, document, (Action.READ,))
+        ):
             raise NotFound(f"{type_}/{id_} has no version {version}")
         if "x" in document:
             raise Gone(f"{type_}/{id_} was deleted by version {version}")
@@ -141,9 +149,12 @@ class Reads:
             return None
         if session is not None:
             await self._collections.ensure([type_])
-            return await self._collections.current(type_).find_one(
+            document = await self._collections.current(type_).find_one(
                 both({"_id": id_}, guard), KEPT, session=session.mongo
             )
+            if document is None or not guard or judged(grant, type_, document, actions):
+                return document
+            return None
         group = self._groups.get((type_, keys))
         if group is None:
             group = Group(_Query(self._collections, type_, keys))
@@ -173,6 +184,8 @@ class Reads:
                 query, KEPT, session=session.mongo if session else None
             )
             documents = await cursor.to_list()
+        if grant.judges:
+            documents = [one for one in documents if judged(grant, type_, one, actions)]
         return [await self.whole(parse(type_, document)) for document in documents]
 
 
@@ -201,11 +214,7 @@ class _Query:
         if document is None or not one.filter:
             return document
         # Another caller may have brought this document in: this one's own grant decides.
-        keys = document.get("k") or document.get("g") or []
-        permitted = any(
-            one.grant.decide(self._type, action, keys).permitted for action in one.actions
-        )
-        return document if permitted else None
+        return document if judged(one.grant, self._type, document, one.actions) else None
 
 
 def not_found(type_: str, id_: str) -> NotFound:

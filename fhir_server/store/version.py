@@ -1,9 +1,10 @@
 """A version of a resource, and the MongoDB documents that hold it.
 
 Current document: `{_id: id, v, u, m, w, p, d, e, k, r, s, raw}`; a large one has `f`, the GridFS
-file with its bytes, in the place of `raw`; a tombstone is `{_id, v, u, m, w, p, x: true, g}` where
-`g` has the keys `k` of the version that was deleted. A document of `{Type}_history` has `_id`
-"id/version", `i` (the id) and not what orders: `d`, `e`, `r`. `w` is the token of the write.
+file with its bytes, in the place of `raw`; a tombstone has `x: true`, no bytes, and the keys of the
+version that was deleted, `k` under the name of `g`. A document of `{Type}_history` has `_id`
+"id/version", `i` (the id), and its keys, so that a grant can judge it. `w` is the token of the
+write.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ import msgspec
 from bson import ObjectId
 
 from fhir_server.errors import Conflict
-from fhir_server.search.keys import Keys
+from fhir_server.search.keys import Keys, Range
 from fhir_server.store.database import Document
 
 SHOWN: Document = {"v": 1, "u": 1, "m": 1, "x": 1, "raw": 1, "f": 1}
-KEPT: Document = {**SHOWN, "p": 1, "d": 1, "e": 1, "k": 1, "g": 1, "w": 1}
+KEPT: Document = {
+    **SHOWN,
+    **{"p": 1, "d": 1, "e": 1, "k": 1, "r": 1, "s": 1},
+    **{"g": 1, "w": 1, "i": 1},
+}
 
 
 class VersionConflict(Conflict):
@@ -30,7 +35,7 @@ class Version(msgspec.Struct, frozen=True, gc=False):
     """One version of one resource; `updated` is in microseconds since 1970 UTC.
 
     `raw` is the whole resource as JSON, stamped; empty in a deletion. `keys` are there where they
-    were asked for (`r` is empty in what was read back); a deletion has those of the version before.
+    were asked for; a deletion has those of the version before.
     `blob` names the GridFS file of bytes that are too many for a document; `token` is that of the
     write that stored what was read.
     """
@@ -65,20 +70,10 @@ def current_document(new: Version, old: Version | None = None) -> Document:
     if new.deleted:
         keys = keys or (old.keys if old else None)
         document["x"] = True
-        document["g"] = keys.k if keys else []
-        if keys and keys.p is not None:
-            document["p"] = keys.p
-        return document
+        return document | (_key_fields(keys, "g") if keys else {"g": []})
     if keys is None:
         raise ValueError(f"{new.type}/{new.id} has no keys")
-    if keys.p is not None:
-        document["p"] = keys.p
-    document["d"] = keys.d
-    document["e"] = keys.e
-    document["k"] = keys.k
-    document["s"] = list(keys.s)
-    if keys.r:
-        document["r"] = [{"k": k, "lo": lo, "hi": hi} for k, lo, hi in keys.r]
+    document |= _key_fields(keys, "k")
     if new.blob is not None:
         document["f"] = new.blob
     else:
@@ -99,18 +94,24 @@ def history_document(old: Version) -> Document:
     keys = old.keys
     if keys is None:
         raise ValueError(f"{old.type}/{old.id} has no keys")
-    if keys.p is not None:
-        document["p"] = keys.p
     if old.deleted:
-        document["x"] = True
-        document["g"] = keys.k
-        return document
-    document["k"] = keys.k
+        return {**document, "x": True, **_key_fields(keys, "g")}
+    document |= _key_fields(keys, "k")
     if old.blob is not None:
         document["f"] = old.blob
     else:
         document["raw"] = old.raw
     return document
+
+
+def _key_fields(keys: Keys, name: str) -> Document:
+    """The fields of a resource's keys; `k` itself goes under `name`."""
+    fields: Document = {name: keys.k, "d": keys.d, "e": keys.e, "s": list(keys.s)}
+    if keys.p is not None:
+        fields["p"] = keys.p
+    if keys.r:
+        fields["r"] = [{"k": k, "lo": lo, "hi": hi} for k, lo, hi in keys.r]
+    return fields
 
 
 def parse(type_: str, document: Document) -> Version:
@@ -124,11 +125,17 @@ def parse(type_: str, document: Document) -> Version:
         document["u"],
         get("raw", b""),
         document["m"],
-        None if keys is None else Keys(get("p"), get("d"), get("e"), keys, []),
+        None
+        if keys is None
+        else Keys(get("p"), get("d"), get("e"), keys, _ranges(document), get("s", ())),
         "x" in document,
         get("f"),
         get("w", 0),
     )
+
+
+def _ranges(document: Document) -> list[Range]:
+    return [Range(row["k"], row["lo"], row["hi"]) for row in document.get("r", ())]
 
 
 def cluster_time(value: Any) -> int:

@@ -13,7 +13,7 @@ from bson.errors import BSONError
 from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError, DocumentTooLarge
 
-from fhir_server.access.grant import Grant
+from fhir_server.access.grant import Action, Grant
 from fhir_server.errors import DuplicateId, FhirError, TooLarge, Unprocessable
 from fhir_server.store.blobs import LARGE, Blobs
 from fhir_server.store.database import Document, available
@@ -65,8 +65,7 @@ class Writes:
         Without a session each is stored for itself: the first error is raised after all are done.
         """
         for version in versions:
-            keys = version.keys
-            demand(grant, version.type, BY_METHOD[version.method], keys.k if keys else ())
+            demand(grant, BY_METHOD[version.method], version)
         await self._collections.ensure({version.type for version in versions})
         if len(versions) == 1 and session is None:
             version = await self._with_blob(versions[0])
@@ -94,10 +93,10 @@ class Writes:
         Raises VersionConflict when `old` is no longer the current version, Forbidden when the
         grant does not permit it on the resource as it was and as it becomes.
         """
-        action = BY_METHOD[new.method]
-        demand(grant, new.type, action, old.keys.k if old.keys else ())
+        action = Action.DELETE if new.deleted else Action.UPDATE
+        demand(grant, action, old)
         if not new.deleted:
-            demand(grant, new.type, action, new.keys.k if new.keys else ())
+            demand(grant, action, new)
         await self._collections.ensure([new.type])
         new = await self._with_blob(new)
         history, document = history_document(old), current_document(new, old)
