@@ -14,7 +14,9 @@ from fhir_server.http import log
 from fhir_server.http.fhir import FhirEndpoint
 from fhir_server.http.metrics import Metrics
 from fhir_server.http.pages import add_pages
+from fhir_server.interactions.search_parameters import Follower
 from fhir_server.search.index import Indexer
+from fhir_server.search.live import Live
 from fhir_server.search.registry import Registry
 from fhir_server.services import Services
 from fhir_server.settings import Settings
@@ -25,14 +27,17 @@ from fhir_server.validation import Validator
 
 
 @asynccontextmanager
-async def open_services(settings: Settings) -> AsyncIterator[Services]:
+async def open_services(settings: Settings, *, indexing: bool = False) -> AsyncIterator[Services]:
     """The server's parts on a live database; closed again at the end.
+
+    With `indexing` this process also does the work of search parameters that are added.
 
     Raises the store's errors where the database cannot be reached, is not migrated or is newer
     than this program.
     """
     definitions = r4.load()
     registry = Registry(definitions)
+    indexer = Indexer(definitions, registry, settings.base)
     async with (
         external_server(settings) as external,
         open_store(
@@ -41,16 +46,17 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             max_blob_bytes=settings.max_blob_bytes,
         ) as store,
     ):
-        yield Services(
+        services = Services(
             settings,
             definitions,
-            registry,
-            Indexer(definitions, registry, settings.base),
+            Live(registry, indexer, registry),
             Validator(definitions),
             store,
             Terminology(store, external.code_system) if external else Terminology(store),
             await store.secret("cursor"),
         )
+        async with Follower(services, indexing=indexing).following():
+            yield services
 
 
 @asynccontextmanager
@@ -89,7 +95,7 @@ class Server:
     async def opened(self) -> AsyncIterator[None]:
         """The server at work: its parts are opened, and closed again at the end."""
         log.configure()
-        async with open_services(self.settings) as services:
+        async with open_services(self.settings, indexing=True) as services:
             self._pages.state.services = services
             self._fhir = FhirEndpoint(services, self.metrics)
             yield

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from fhir_server.fhir.definitions import Definitions
 from fhir_server.search.index import Indexer
+from fhir_server.search.live import Live
 from fhir_server.search.registry import Registry
 from fhir_server.settings import Settings
 from fhir_server.store.resources import Store
@@ -26,10 +27,19 @@ class Services:
 
     settings: Settings
     definitions: Definitions
-    registry: Registry
-    indexer: Indexer
+    live: Live
     validator: Validator
     store: Store
     terminology: Terminology
     cursor_key: bytes
     new_id: Callable[[], str] = new_id
+
+    @property
+    def registry(self) -> Registry:
+        """The parameters that can be searched by, now."""
+        return self.live.registry
+
+    @property
+    def indexer(self) -> Indexer:
+        """From a resource to its keys, as they are now."""
+        return self.live.indexer

@@ -20,6 +20,7 @@ from fhir_server.fhir import codec
 from fhir_server.fhir.codec import Resource
 from fhir_server.interactions.content import Content, read_content
 from fhir_server.interactions.literal_references import refuse_conditional_references
+from fhir_server.interactions.search_parameters import search_parameter_faults
 from fhir_server.search.keys import Keys
 from fhir_server.services import Services
 from fhir_server.store.version import Version
@@ -69,6 +70,8 @@ def check(content: Content, request: FhirRequest, services: Services) -> None:
     header = request.header("prefer")
     lenient = bool(header) and Prefer(header).handling == "lenient"
     refuse(services.validator.errors(content.resource, lenient))
+    if content.resource["resourceType"] == "SearchParameter":
+        refuse(search_parameter_faults(content.resource, services))
 
 
 def refuse(issues: Sequence[Issue]) -> None:

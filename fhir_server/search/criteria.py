@@ -125,6 +125,11 @@ class _Parser:
 
 def unknown(type_: str, code: str, registry: Registry, whole: str = "") -> UnknownParameter:
     """The refusal of a parameter that a type does not have, with the nearest spelling."""
+    told = registry.waiting.get((type_, code))
+    if told:
+        return UnknownParameter(
+            f"{type_}'s search parameter '{code}' {told}", expression=_place(whole or code)
+        )
     near = registry.nearest(type_, code[:80])
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     return UnknownParameter(

@@ -10,6 +10,7 @@ from fhir_server.fhir import fhirpath
 from fhir_server.fhir.definitions import Definitions
 from fhir_server.search.collector import Collector
 from fhir_server.search.compartments import Compartments
+from fhir_server.search.custom import value_types
 from fhir_server.search.extraction import Walk
 from fhir_server.search.keys import Keys
 from fhir_server.search.kinds import Node
@@ -81,6 +82,8 @@ class Indexer:
                     parameter.kind.index(parameter, nodes, out)
             for parameter, compiled in plan.odd:
                 nodes = [Node(name, value) for name, value, _ in compiled.nodes(resource)]
+                if parameter.added:  # nobody knows beforehand where its expression leads
+                    nodes = [one for one in nodes if one.type in self._read(parameter)]
                 if nodes:
                     parameter.kind.index(parameter, nodes, out)
         except (ValueError, ArithmeticError, TypeError, KeyError, AttributeError) as error:
@@ -92,6 +95,9 @@ class Indexer:
         start, end = out.clinical_date or (None, None)
         patient = _patient(plan, type_, id_, out)
         return Keys(patient, start, end, list(out.keys), list(out.ranges), tuple(out.seen))
+
+    def _read(self, parameter: Parameter) -> frozenset[str]:
+        return value_types(self._definitions)[parameter.type]
 
 
 def _unindexable(parameter: Parameter | None, error: Exception) -> Unprocessable:

@@ -44,8 +44,9 @@ class Parameter:
     lead to, narrowed by the element and by `where(resolve() is X)`. `stored` are the codes that
     its keys are written under: those of the parameters that it is the union of (`combo-code` is
     `code` or `component-code`), otherwise its own. `clinical_date` tells the one date parameter
-    of the type that `d` and `e` answer; `patient` the references that `p` answers. `systems` has
-    the code systems of its codes, where a required binding implies them.
+    of the type that `d` and `e` answer; `patient` the references that `p` answers. `added` tells
+    that it is none of R4's own. `systems` has the code systems of its codes, where a required
+    binding implies them.
     """
 
     code: str
@@ -60,6 +61,7 @@ class Parameter:
     targets: tuple[str, ...] = ()
     components: tuple[Component, ...] = ()
     stored: tuple[str, ...] = ()
+    added: bool = False
     clinical_date: bool = False
     patient: bool = False
     systems: Mapping[str, str] = field(default_factory=dict, compare=False)
@@ -80,12 +82,18 @@ class Registry:
     """All search parameters; a change makes a new registry.
 
     Types are compiled when they are first asked for. `Resource` and `DomainResource` stand for
-    what all types have.
+    what all types have. `waiting` says of (type, code) why it cannot be searched by yet.
     """
 
-    def __init__(self, definitions: Definitions, added: Sequence[SearchParameter] = ()) -> None:
+    def __init__(
+        self,
+        definitions: Definitions,
+        added: Sequence[SearchParameter] = (),
+        waiting: Mapping[tuple[str, str], str] | None = None,
+    ) -> None:
         self.definitions = definitions
         self.added = tuple(added)
+        self.waiting = waiting or {}
         self._by_url: dict[str, SearchParameter] = {}
         self._by_type: dict[str, list[SearchParameter]] = {}
         self._compiled: dict[str, dict[str, Parameter]] = {}
@@ -183,6 +191,7 @@ class Registry:
             targets=self._targets(definition, ends),
             components=self._components(definition, type_, ends),
             stored=(definition.code,),
+            added=definition in self.added,
             clinical_date=CLINICAL_DATE.get(type_) == definition.code,
             systems=self._systems(ends),
             description=definition.description,

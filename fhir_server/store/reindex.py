@@ -6,6 +6,7 @@ has written fresh keys. Versions and instants stay as they are.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
@@ -50,6 +51,8 @@ async def work(
     job = await jobs.take(KIND)
     if job is None:
         return None
+    # Until then some process may still write without the keys that the reindex is for.
+    await asyncio.sleep(job.request.get("settle", 0))
     types = sorted(job.request["types"]) or await store.types()
     total = sum([await store.count(type_, {}, GRANT) for type_ in types])
     reached = (job.checkpoint.get("type", ""), job.checkpoint.get("id", ""))
