@@ -39,12 +39,14 @@ Faults: TypeAlias = list[Fault] | None
 class State:
     """What one validation knows beyond the value at hand."""
 
-    __slots__ = ("_contained", "_indexed", "container", "cut", "left", "lenient")
+    __slots__ = ("_contained", "_indexed", "container", "cut", "left", "lenient", "quiet")
 
     def __init__(self, container: dict[str, Any], lenient: bool = False) -> None:
         self.container = container
         """The resource whose `contained` local references point into."""
         self.lenient = lenient
+        self.quiet = False
+        """Whether only errors are asked for."""
         self.left: dict[str, int] = {}
         """Severity -> how many more may be told: warnings must not crowd out errors."""
         self.cut: set[str] = set()
@@ -75,6 +77,8 @@ class State:
 
     def fault(self, code: str, text: str, step: str = "", severity: str = "error") -> Faults:
         """One fault, or None (and `cut`) where there are too many of its severity already."""
+        if self.quiet and severity != "error":
+            return None
         left = self.left.get(severity, LIMIT)
         if left == 0:
             self.cut.add(severity)

@@ -7,7 +7,8 @@ right. Rules that the structure check has built in are not evaluated again.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from fhir_server.errors import Issue
@@ -37,15 +38,24 @@ _ABOUT_CONTAINED = frozenset({"dom-3", "dom-4", "dom-5"})
 class Holder(State):
     """Adds the resource that the element at hand stands in: `%resource`."""
 
-    __slots__ = ("resource",)
+    __slots__ = ("outermost", "place", "resource")
 
     def __init__(self, resource: dict[str, Any]) -> None:
         super().__init__(resource)
         self.resource = resource
+        self.outermost = resource
+        self.place = ""
+        """The element by which one came to the object at hand: `Patient.name`."""
 
 
 Walk: TypeAlias = Callable[[Any, dict[str, Any], Holder], Faults]
 """Value, the object that it is a property of, holder -> faults."""
+
+
+Extended: TypeAlias = Callable[[str, dict[str, Any], Holder], Faults]
+"""Type of an object that has extensions, the object, holder -> faults of these extensions."""
+Table: TypeAlias = dict[str, tuple[str, Walk, str]]
+"""JSON property -> its step, what looks at it, and the path of its element."""
 
 
 class Rule:
@@ -73,11 +83,19 @@ class Rule:
 class Invariants:
     """Evaluates the invariants of resources. Safe to share; compiles a type at its first use."""
 
-    def __init__(self, definitions: Definitions, severities: Collection[str] = SEVERITIES) -> None:
+    def __init__(
+        self,
+        definitions: Definitions,
+        severities: Collection[str] = SEVERITIES,
+        extended: Extended | None = None,
+        native: Mapping[str, Walk] = MappingProxyType({}),
+    ) -> None:
+        """`extended` looks at objects with extensions, `native` has rules that are no FHIRPath."""
         self.definitions = definitions
         self._severities = severities
+        self._extended = extended
+        self._native = native
         self._walks: dict[str, Walk] = {}
-        self._tables: dict[str, dict[str, tuple[str, Walk]]] = {}
 
     def check(self, resource: dict[str, Any]) -> list[Issue]:
         """Broken invariants in document order, those of severity warning among them.
@@ -85,14 +103,17 @@ class Invariants:
         As bounded as `Validator.structure`.
         """
         holder = Holder(resource)
-        type_ = resource["resourceType"]
+        holder.quiet = "warning" not in self._severities
+        type_ = holder.place = resource["resourceType"]
         return issues(lambda: self._object(type_)(resource, {}, holder), holder, type_)
 
     def _object(self, name: str) -> Walk:
         walk = self._walks.get(name)
         if walk is None:
-            table: dict[str, tuple[str, Walk]] = {}
-            walk = self._walks[name] = _walk(name, self._rules(name), table)
+            table: Table = {}
+            native = self._native.get(name)
+            rules = self._rules(name)
+            walk = self._walks[name] = _walk(name, rules, table, self._extended, native)
             self._fill(table, name)
         return walk
 
@@ -112,7 +133,7 @@ class Invariants:
             if invariant.key not in STRUCTURAL and invariant.severity in self._severities
         ]
 
-    def _fill(self, table: dict[str, tuple[str, Walk]], name: str) -> None:
+    def _fill(self, table: Table, name: str) -> None:
         definition = self.definitions.types[name]
         for element in definition.elements.values():
             path = f"{name}.{element.name}{'[x]' if element.choice else ''}"
@@ -121,15 +142,21 @@ class Invariants:
             rules = self._compiled(stated)
             for code in element.types:
                 primitive = self.definitions.types[code].kind == "primitive-type"
+                suffix = code[:1].upper() + code[1:] if element.choice else ""
+                step = f".{element.name}" + (f".ofType({code})" if element.choice else "")
+                if primitive and self._extended is not None:
+                    beside = _beside(code, self._object("Extension"), self._extended)
+                    if element.many:
+                        beside = _each(beside)
+                    table[f"_{element.name}{suffix}"] = (step, beside, path)
                 if primitive and not rules:
                     continue
                 walk = None if primitive else self._inner(element, code)
                 if rules:
                     walk = _with(rules, walk, code, element, definition.json)
                 if walk is not None:
-                    suffix = code[:1].upper() + code[1:] if element.choice else ""
-                    step = f".{element.name}" + (f".ofType({code})" if element.choice else "")
-                    table[element.name + suffix] = (step, _each(walk) if element.many else walk)
+                    each = _each(walk) if element.many else walk
+                    table[element.name + suffix] = (step, each, path)
 
     def _inner(self, element: Element, code: str) -> Walk:
         if code == "Resource":
@@ -138,6 +165,7 @@ class Invariants:
 
     def _contained(self, value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
         outer, holder.resource = holder.resource, value
+        holder.place = value["resourceType"]
         faults = self._object(value["resourceType"])(value, owner, holder)
         holder.resource = outer
         return faults
@@ -149,7 +177,13 @@ class Invariants:
         return faults
 
 
-def _walk(name: str, rules: list[Rule], table: dict[str, tuple[str, Walk]]) -> Walk:
+def _walk(
+    name: str,
+    rules: list[Rule],
+    table: Table,
+    extended: Extended | None,
+    native: Walk | None,
+) -> Walk:
     form = shape(name)
     get = table.get
     plain = [r for r in rules if r.invariant.key not in _ABOUT_CONTAINED]
@@ -157,6 +191,10 @@ def _walk(name: str, rules: list[Rule], table: dict[str, tuple[str, Walk]]) -> W
 
     def walk(value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
         faults: Faults = None
+        if extended is not None and ("extension" in value or "modifierExtension" in value):
+            faults = extended(name, value, holder)
+        if native is not None:
+            faults = _add(faults, native(value, owner, holder))
         if rules:
             node = Node(form, value, None, holder.container)
             for rule in plain:
@@ -170,9 +208,10 @@ def _walk(name: str, rules: list[Rule], table: dict[str, tuple[str, Walk]]) -> W
                     elif not _all_referenced(value):
                         text = f"{rule.invariant.human} (dom-3)"
                         faults = _add(faults, holder.fault("invariant", text))
-        for name, item in value.items():
-            inner = get(name)
+        for property_, item in value.items():
+            inner = get(property_)
             if inner is not None:
+                holder.place = inner[2]
                 found = inner[1](item, value, holder)
                 if found is not None:
                     faults = _add(faults, above(found, inner[0]))
@@ -181,10 +220,29 @@ def _walk(name: str, rules: list[Rule], table: dict[str, tuple[str, Walk]]) -> W
     return walk
 
 
+def _beside(code: str, extension: Walk, extended: Extended) -> Walk:
+    """What stands beside a primitive of the type `code`: its extensions, and what they hold."""
+
+    def walk(value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
+        if value is None or "extension" not in value:
+            return None
+        faults = extended(code, value, holder)
+        for index, item in enumerate(value["extension"]):
+            holder.place = "Element.extension"
+            found = extension(item, value, holder)
+            if found is not None:
+                faults = _add(faults, above(found, f".extension[{index}]"))
+        return faults
+
+    return walk
+
+
 def _each(single: Walk) -> Walk:
     def walk(value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
         faults: Faults = None
+        place = holder.place
         for index, item in enumerate(value):
+            holder.place = place
             found = single(item, owner, holder)
             if found is not None:
                 faults = _add(faults, above(found, f"[{index}]"))

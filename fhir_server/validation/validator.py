@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fhir_server.errors import Issue
 from fhir_server.fhir.definitions import Definitions
+from fhir_server.terminology.membership import Membership
 from fhir_server.validation.invariants import Invariants
+from fhir_server.validation.profiles import library as profiles
+from fhir_server.validation.profiles.bindings import Members
+from fhir_server.validation.profiles.checker import Checker
+from fhir_server.validation.profiles.compiler import Compiler
+from fhir_server.validation.profiles.extensions import Extensions
 from fhir_server.validation.structure import Structure
 
-__all__ = ["Validator"]
+__all__ = ["Validator", "has_errors"]
 
 
 class Validator:
-    """Validates resources as decoded from JSON. Safe to share: validating changes nothing in it."""
+    """Validates resources as decoded from JSON. Safe to share: validating changes nothing in it.
 
-    def __init__(self, definitions: Definitions) -> None:
+    `unknown_profile` is the severity of a claim to a profile that is not known; `demanded` has by
+    type the profiles of which every resource must conform to one.
+    """
+
+    def __init__(
+        self,
+        definitions: Definitions,
+        library: profiles.Library | None = None,
+        members: Members | None = None,
+        *,
+        unknown_profile: str = "warning",
+        demanded: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         self.definitions = definitions
+        self.library = library or profiles.load()
+        self.compiler = Compiler(definitions, self.library, members or Membership())
         self._structure = Structure(definitions)
-        self._invariants = Invariants(definitions)
-        self._demands = Invariants(definitions, ("error",))
+        extensions = Extensions(definitions, self.compiler)
+        self._invariants = Invariants(definitions, extended=extensions)
+        self._demands = Invariants(definitions, ("error",), extensions)
+        self._checker = Checker(self.compiler, unknown_profile, demanded)
 
     def structure(self, resource: Any, lenient: bool = False) -> list[Issue]:
         """All structural faults, in document order; [] where there is none.
@@ -31,20 +55,31 @@ class Validator:
         return self._structure.check(resource, lenient)
 
     def errors(self, resource: Any, lenient: bool = False) -> list[Issue]:
-        """What a write is refused for: structure, and where that is right the invariants.
+        """What a write is refused for: structure, and where that is right invariants and profiles.
 
         Rules that only advise (dom-6) are not evaluated at all; of a lenient check the warnings
         come along.
         """
         found = self._structure.check(resource, lenient)
-        return found if has_errors(found) else found + self._demands.check(resource)
+        if has_errors(found):
+            return found
+        found += self._demands.check(resource)
+        return found + self._checker.check(resource, quiet=True)
 
-    def validate(self, resource: Any, lenient: bool = False) -> list[Issue]:
-        """Everything that there is to say: as `errors`, with what only warns."""
+    def validate(
+        self, resource: Any, lenient: bool = False, profiles: Sequence[str] = ()
+    ) -> list[Issue]:
+        """Everything that there is to say: as `errors`, with what only warns.
+
+        `profiles` are checked beside those that the resource claims.
+        """
         found = self._structure.check(resource, lenient)
-        return found if has_errors(found) else found + self._invariants.check(resource)
+        if has_errors(found):
+            return found
+        found += self._invariants.check(resource)
+        return found + self._checker.check(resource, profiles)
 
 
-def has_errors(issues: list[Issue]) -> bool:
+def has_errors(issues: Sequence[Issue]) -> bool:
     """Whether one of the issues is an error."""
     return any(issue.severity in ("error", "fatal") for issue in issues)

@@ -35,6 +35,7 @@ def bundle(**properties: Any) -> dict[str, Any]:
 
 BACKWARDS = {"start": "2012-01-02", "end": "2012-01-01"}
 CODE = {"text": "x"}
+LIBRARY = "http://hl7.org/fhir/StructureDefinition/cqf-library"
 
 BROKEN: dict[str, tuple[Any, str, str]] = {
     "of a backbone": (patient(contact=[{"gender": "male"}]), "pat-1", "Patient.contact[0]"),
@@ -80,7 +81,7 @@ BROKEN: dict[str, tuple[Any, str, str]] = {
         "org-2", "Patient.contained[0].address[0]",
     ),
     "in an extension": (
-        patient(extension=[{"url": "a", "valuePeriod": BACKWARDS}]),
+        patient(extension=[{"url": "urn:a", "valuePeriod": BACKWARDS}]),
         "per-1", "Patient.extension[0].value.ofType(Period)",
     ),
     "contained and not referred to": (patient(contained=[ORGANIZATION]), "dom-3", "Patient"),
@@ -116,7 +117,7 @@ def test_a_broken_invariant_is_told_at_its_place(resource: Any, key: str, place:
             contained=[{"resourceType": "Binary", "id": "b", "contentType": "image/png"}],
             text={"status": "generated", "div": DIV[:-7] + '<img src="#b" alt="b"/></div>'},
         ),
-        patient(contained=[ORGANIZATION], extension=[{"url": "a", "valueCanonical": "#o"}]),
+        patient(contained=[ORGANIZATION], extension=[{"url": LIBRARY, "valueCanonical": "#o"}]),
         observation(code=CODE, valueQuantity={"value": 1, "code": "g", "system": "urn:a"}),
         bundle(type="searchset", total=1),
     ],
@@ -160,7 +161,7 @@ def test_warnings_leave_room_for_errors() -> None:
 
 @pytest.mark.parametrize("depth", range(100, 500, 20))
 def test_no_depth_makes_validation_raise(depth: int) -> None:
-    value: dict[str, Any] = {"url": "a", "valuePeriod": BACKWARDS}
+    value: dict[str, Any] = {"url": "urn:a", "valuePeriod": BACKWARDS}
     for _ in range(depth):
-        value = {"url": "a", "extension": [value]}
+        value = {"url": "urn:a", "extension": [value]}
     assert VALIDATOR.validate(patient(extension=[value]))

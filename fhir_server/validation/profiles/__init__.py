@@ -1,0 +1,1 @@
+"""Profiles: StructureDefinitions found, their snapshots made, compiled once each to checks."""
