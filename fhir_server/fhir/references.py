@@ -143,11 +143,16 @@ def _rewrite(node: Any, type_: str, mapping: Mapping) -> Any:
         changed: dict[str, Any] | None = None
         for name, child in node.items():
             step = steps.get(name)
-            if step is not None:
+            if step is None:
+                continue
+            # Most of what is looked at is text: a call for each would cost more than the look.
+            if type(child) is str and step != "xhtml":
+                new: Any = mapping(child) or child
+            else:
                 new = _rewrite(child, step, mapping)
-                if new is not child:
-                    changed = changed or dict(node)
-                    changed[name] = new
+            if new is not child:
+                changed = changed or dict(node)
+                changed[name] = new
         return node if changed is None else changed
     if type(node) is list:
         items = [_rewrite(item, type_, mapping) for item in node]

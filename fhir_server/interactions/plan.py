@@ -40,7 +40,8 @@ class Plan:
 
     `conditions` are the conditional references by their text, `asked` their texts by step. What
     `open_steps` hold still depends on the database: conditional references, links to what a
-    condition decides, and versions. `versioned` are the steps whose next version is referred to.
+    condition decides, and versions. `versioned` are the steps whose next version is referred to,
+    `elsewhere` the URLs seen so far that point out of the Bundle.
     """
 
     steps: list[Step]
@@ -49,6 +50,7 @@ class Plan:
     asked: dict[int, set[str]] = field(default_factory=dict)
     open_steps: set[int] = field(default_factory=set)
     versioned: set[int] = field(default_factory=set)
+    elsewhere: set[str] = field(default_factory=set)
 
     def of(self, *phases: Phase) -> Iterable[Step]:
         """The steps of these phases, in the Bundle's order."""
@@ -82,10 +84,14 @@ def rewritten(resource: Resource, step: Step, plan: Plan) -> tuple[Resource, lis
     unknown: list[str] = []
 
     def mapping(text: str) -> str | None:
+        if text in plan.elsewhere:
+            return None
         link = plan.links.find(text, step)
         if link is None:
             if "?" in text or text.startswith(URNS):
                 unknown.append(text)
+            elif "://" in text:
+                plan.elsewhere.add(text)
             return None
         target = link.step
         if target.criteria is not None:
