@@ -82,6 +82,18 @@ class Database:
         await self.client.close()
 
 
+PASSING = frozenset(
+    {
+        *(24, 50, 64, 262),  # a lock, a command or a write concern took too long
+        *(91, 189, 10107, 11600, 11602, 13435, 13436),  # the primary goes or comes
+        *(112, 251),  # others were in the way
+    }
+)
+"""Codes of MongoDB's refusals that pass with time."""
+
+_LABELS = ("RetryableWriteError", "UnknownTransactionCommitResult")
+
+
 class available:  # noqa: N801
     """Turns the failures of MongoDB that pass with time into Unavailable.
 
@@ -106,6 +118,10 @@ def raise_unavailable(error: PyMongoError) -> None:
     if error.has_error_label("TransientTransactionError"):
         return
     if isinstance(error, ConnectionFailure | ExecutionTimeout | ConfigurationError):
+        raise unreachable() from error
+    if any(error.has_error_label(label) for label in _LABELS):
+        raise unreachable() from error
+    if isinstance(error, OperationFailure) and error.code in PASSING:
         raise unreachable() from error
     if isinstance(error, OperationFailure) and error.code in (13, 18):
         raise Unavailable(

@@ -10,6 +10,7 @@ import hashlib
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -114,7 +115,9 @@ class Transactions:
         try:
             result = await callback(session)
         except BaseException:
-            await mongo.abort_transaction()
+            # What cannot be aborted now ends by itself; the cause is what must be told.
+            with suppress(PyMongoError):
+                await mongo.abort_transaction()
             raise
         while True:
             try:
