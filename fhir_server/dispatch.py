@@ -124,8 +124,10 @@ def permit(request: FhirRequest, found: Match) -> None:
     grant = request.grant
     if found.public:
         return
-    if not grant.rules:
+    if not grant.identified:
         raise Unauthenticated("Say who is calling: this server answers nobody it does not know")
+    if not grant.rules:
+        raise Forbidden("Your access token permits nothing here; ask for scopes about resources")
     type_ = found.target.type
     if type_ and found.action and not grant.allows(type_, found.action):
         raise Forbidden(f"Not permitted: {found.code} on {type_}")

@@ -175,6 +175,11 @@ class Grant:
         """Whether some resource of the type could be permitted at all."""
         return self.filter(type_, action) is not NOTHING
 
+    def shows_all(self, type_: str) -> bool:
+        """Whether nothing of the type is hidden: what is not shown then does not exist."""
+        actions = (Action.READ, Action.UPDATE, Action.DELETE)
+        return any(not self.filter(type_, action) for action in actions)
+
     def filter(self, type_: str, action: Action) -> Filter:
         """The part of the MongoDB filter that this grant demands.
 

@@ -148,7 +148,8 @@ class _Run:
                 check_unused(step.given, current)
             check_preconditions(step.request, current)
             if current is None:
-                check_update_create(draft, self._services)
+                chosen = step.criteria is None or step.given is not None
+                check_update_create(draft, step.request.grant, self._services, chosen=chosen)
         if current is None:
             version = draft.version(1, self._now, "PUT")
             self._new.append(version)

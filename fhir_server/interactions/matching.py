@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fhir_server.access.grant import Filter, Grant
-from fhir_server.errors import MalformedRequest
+from fhir_server.access.grant import Action, Filter, Grant
+from fhir_server.errors import Forbidden, MalformedRequest
 from fhir_server.exchange import Pairs
 from fhir_server.interactions.finder import StoreFinder, context_of
 from fhir_server.interactions.rows import START, Reader
@@ -49,7 +49,12 @@ async def matches(
 async def criteria_filter(
     type_: str, pairs: Pairs, grant: Grant, services: Services, session: Session | None
 ) -> Filter:
-    """The MongoDB filter of criteria; raises as `matches` does."""
+    """The MongoDB filter of criteria; raises as `matches` does.
+
+    Whether something matches tells of what is stored: Forbidden for who may not search.
+    """
+    if not grant.allows(type_, Action.SEARCH):
+        raise Forbidden(f"A condition is a search: it needs the right to search {type_}")
     search = parse((type_,), pairs, services.registry)
     conditions = search.conditions[type_]
     if not conditions:

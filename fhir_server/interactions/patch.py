@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from fhir_server.access.grant import Action
 from fhir_server.errors import (
     Conflict,
     Gone,
@@ -32,6 +33,7 @@ from fhir_server.interactions.preconditions import check_preconditions
 from fhir_server.interactions.update import ATTEMPTS
 from fhir_server.interactions.write import Draft, check, draft, instant_after
 from fhir_server.services import Services
+from fhir_server.store.permission import demand
 from fhir_server.store.transaction import Session
 from fhir_server.store.version import Version, VersionConflict
 
@@ -87,7 +89,11 @@ async def patch_over(
 
 
 def patched(current: Version, change: Change, request: FhirRequest, services: Services) -> Draft:
-    """The checked result of the change; Unprocessable where it touches what is the server's."""
+    """The checked result of the change; Unprocessable where it touches what is the server's.
+
+    A patch can test what it changes, and its answer shows the rest: Forbidden for who may not read.
+    """
+    demand(request.grant, Action.READ, current)
     size = len(current.raw)
     before = codec.decode(current.raw, max_bytes=size, max_depth=services.settings.max_depth + 1)
     after = change(before)

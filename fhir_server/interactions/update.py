@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
+from fhir_server.access.grant import Grant
 from fhir_server.errors import Conflict, DuplicateId, MethodNotAllowed
 from fhir_server.exchange import FhirRequest, FhirResponse
 from fhir_server.interactions.answer import returned, written
@@ -71,11 +72,16 @@ async def put_over(
     request: FhirRequest,
     services: Services,
     session: Session | None,
+    *,
+    chosen: bool = True,
 ) -> Version:
-    """Store the draft over `current` (None: nothing is there) and give back the new version."""
+    """Store the draft over `current` (None: nothing is there) and give back the new version.
+
+    `chosen` tells that the id is the caller's choice and not this server's.
+    """
     updated = instant_after(current, services)
     if current is None:
-        check_update_create(draft, services)
+        check_update_create(draft, request.grant, services, chosen=chosen)
         version = draft.version(1, updated, "PUT")
         await services.store.insert([version], request.grant, session)
     else:
@@ -85,11 +91,17 @@ async def put_over(
     return version
 
 
-def check_update_create(draft: Draft, services: Services) -> None:
-    """Raise MethodNotAllowed unless an update may create what does not exist."""
-    if not services.settings.update_create:
+def check_update_create(
+    draft: Draft, grant: Grant, services: Services, *, chosen: bool = True
+) -> None:
+    """Raise MethodNotAllowed unless an update may create what does not exist.
+
+    Nor may who does not see all of the type choose an id (`chosen`): the answer would tell whether
+    something hidden has it already.
+    """
+    if not services.settings.update_create or (chosen and not grant.shows_all(draft.type)):
         raise MethodNotAllowed(
-            f"{draft.type}/{draft.id} does not exist, and this server does not create by update; "
+            f"{draft.type}/{draft.id} does not exist, and you cannot create it by update; "
             f"POST it to {draft.type}",
             headers=[("Allow", "GET, HEAD, DELETE")],
         )

@@ -24,6 +24,7 @@ from fhir_server.interactions.update import ATTEMPTS
 from fhir_server.interactions.write import instant_after
 from fhir_server.operations.arguments import read_arguments
 from fhir_server.services import Services
+from fhir_server.store.permission import demand
 from fhir_server.store.version import Version, VersionConflict
 
 MAX_LABELS = 1000
@@ -95,6 +96,7 @@ async def _current(request: FhirRequest, services: Services) -> Version:
         raise NotFound(f"{type_}/{id_} does not exist")
     if current.deleted:
         raise Gone(f"{type_}/{id_} was deleted")
+    demand(request.grant, Action.READ, current)  # the answer shows all labels
     check_preconditions(request, current)
     return current
 
