@@ -15,8 +15,9 @@ from fhir_server.errors import Issue
 from fhir_server.fhir import fhirpath
 from fhir_server.fhir.definitions import Definitions, Element, Invariant
 from fhir_server.fhir.fhirpath import Compiled, FhirPathError, Node
-from fhir_server.fhir.fhirpath.shapes import shape
+from fhir_server.fhir.fhirpath.shapes import Shape, shape
 from fhir_server.validation.faults import Faults, State, above, issues
+from fhir_server.validation.shortcuts import shortcut
 
 __all__ = ["STRUCTURAL", "Invariants"]
 
@@ -61,14 +62,20 @@ Table: TypeAlias = dict[str, tuple[str, Walk, str]]
 class Rule:
     """One invariant, ready to run."""
 
-    __slots__ = ("compiled", "invariant")
+    __slots__ = ("_certainly", "_form", "compiled", "invariant")
 
     def __init__(self, invariant: Invariant) -> None:
         self.invariant = invariant
         expression = CORRECTED.get(invariant.key, invariant.expression)
         self.compiled: Compiled = fhirpath.compile(expression)
+        self._form: Shape | None = None
+        self._certainly: Callable[[dict[str, Any]], bool] | None = None
 
     def __call__(self, node: Node, holder: Holder) -> Faults:
+        if node.shape is not self._form:
+            self._form, self._certainly = node.shape, shortcut(self.compiled.tree, node.shape)
+        if self._certainly is not None and type(node.value) is dict and self._certainly(node.value):
+            return None
         try:
             if self.compiled.check(node, holder.resource, holder.container):
                 return None
