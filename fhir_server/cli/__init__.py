@@ -15,6 +15,7 @@ from fhir_server.cli.load import load
 from fhir_server.cli.migrate import migrate
 from fhir_server.cli.reindex import reindex
 from fhir_server.cli.serve import serve
+from fhir_server.cli.terminology import terminology
 
 app = typer.Typer(
     name="fhir-server",
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 for command in (serve, demo, load, migrate, reindex, doctor, fhirpath):
     app.command()(command)
+app.add_typer(terminology, name="terminology")
 
 
 def _version(wanted: bool) -> None:

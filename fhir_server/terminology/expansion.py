@@ -108,14 +108,17 @@ async def _ask(value_set: Compiled, only: Component, query: Query, options: Opti
     """One question to one code system."""
     if only.system is None:
         raise unknown_system(only.url, only.version)
-    asked = Query(only.filters, query.words, query.active_only, options.offset, options.count)
-    total = await only.system.count(asked, MOST_COUNTED)
-    if options.count is None and total - options.offset > MOST_CODES:
-        raise too_costly(value_set)
+    limit = MOST_CODES + 1 if options.count is None else options.count
+    asked = Query(only.filters, query.words, query.active_only, options.offset, limit)
     members = []
-    if options.count != 0:
+    if limit:
         async for concept in only.system.select(asked):
             members.append(Member(only.url, only.version, concept))
+    if len(members) > MOST_CODES:
+        raise too_costly(value_set)
+    if len(members) < limit and (members or not options.offset):
+        return _Found(members, options.offset + len(members))
+    total = await only.system.count(asked, MOST_COUNTED)
     return _Found(members, total if total <= MOST_COUNTED else None)
 
 
