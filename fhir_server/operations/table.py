@@ -16,6 +16,7 @@ from fhir_server.operations.graphql.operation import graphql
 from fhir_server.operations.lastn import lastn
 from fhir_server.operations.lookup import lookup
 from fhir_server.operations.meta import meta, meta_add, meta_delete
+from fhir_server.operations.snapshot import snapshot
 from fhir_server.operations.subsumes import subsumes
 from fhir_server.operations.translate import translate
 from fhir_server.operations.validate import validate
@@ -67,6 +68,15 @@ OPERATIONS: tuple[Operation, ...] = (
         Action.READ,
         validate,
         f"{_DEFINITIONS}Resource-validate",
+    ),
+    Operation(
+        "snapshot",
+        ("type", "instance"),
+        ("StructureDefinition",),
+        _BOTH,
+        Action.READ,
+        snapshot,
+        f"{_DEFINITIONS}StructureDefinition-snapshot",
     ),
     Operation("meta", _ANYWHERE, (), _BOTH, Action.READ, meta, f"{_DEFINITIONS}Resource-meta"),
     Operation(

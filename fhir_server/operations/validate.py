@@ -20,13 +20,14 @@ from fhir_server.services import Services
 
 MODES = ("create", "update", "delete", "profile")
 _NAMES = ("resource", "mode", "profile")
-_BASE = "http://hl7.org/fhir/StructureDefinition/"
 
 
 async def validate(request: FhirRequest, services: Services) -> FhirResponse:
     """200 with every fault of the resource that was sent, or of the stored one where none was.
 
-    The resource is the body, or the parameter `resource` of a Parameters body. Raises
+    The resource is the body, or the parameter `resource` of a Parameters body; of a Bundle, each
+    entry is looked at. It is held to the profiles that it claims and to those that are asked for:
+    one of these that is not known is an error, as nobody could say then that it is met. Raises
     MalformedContent for a body that cannot be read, NotFound and Gone for what is not stored.
     """
     resource, arguments = _read(request, services)
@@ -43,17 +44,14 @@ async def validate(request: FhirRequest, services: Services) -> FhirResponse:
             raise MalformedContent("There is nothing to validate; send the resource as the body")
         stored = await services.store.read(type_, id_, request.grant, request.session)
         resource = codec.value(stored.raw)
-    issues = [*_check_identity(resource, request, mode), *services.validator.structure(resource)]
-    for profile in arguments.many("profile"):
-        if profile != f"{_BASE}{type_}":
-            issues.append(
-                Issue(
-                    "warning",
-                    "not-supported",
-                    f"The profile {str(profile)[:200]} is not known here; "
-                    "the resource was validated against the base definition alone",
-                )
-            )
+    profiles = [str(profile) for profile in arguments.many("profile")]
+    if mode == "profile" and not profiles:
+        raise MalformedRequest(
+            "mode=profile needs the parameter profile", expression="http.profile"
+        )
+    issues = _check_identity(resource, request, mode)
+    if not issues:
+        issues = list(services.validator.validate(resource, profiles=profiles))
     return FhirResponse(200, outcome_bytes(issues))
 
 

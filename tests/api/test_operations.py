@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+UCUM = "http://unitsofmeasure.org"
 SYSTEM = "http://example.org/labels"
 LOINC = "http://loinc.org"
 
@@ -90,6 +91,11 @@ async def validated(
     return issues
 
 
+def errors(issues: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without what only warns, such as that there is no narrative (dom-6)."""
+    return [issue for issue in issues if issue["severity"] == "error"]
+
+
 async def test_validate_says_that_a_sound_resource_is_one(client: httpx.AsyncClient) -> None:
     for body in (
         {"resourceType": "Patient", "active": True},
@@ -100,9 +106,13 @@ async def test_validate_says_that_a_sound_resource_is_one(client: httpx.AsyncCli
             profile=("valueUri", "http://hl7.org/fhir/StructureDefinition/Patient"),
         ),
     ):
-        [issue] = await validated(client, "Patient/$validate", body)
-        assert issue["severity"] == "information"
+        assert errors(await validated(client, "Patient/$validate", body)) == []
     assert (await ask(client, "Patient"))["total"] == 0
+
+
+async def test_validate_tells_what_only_advises_as_a_warning(client: httpx.AsyncClient) -> None:
+    [issue] = await validated(client, "Patient/$validate", {"resourceType": "Patient"})
+    assert (issue["severity"], issue["code"]) == ("warning", "invariant")
 
 
 async def test_validate_answers_200_with_all_faults(client: httpx.AsyncClient) -> None:
@@ -120,21 +130,57 @@ async def test_validate_checks_type_and_for_an_update_the_id(client: httpx.Async
     assert "Organization" in issue["diagnostics"]
     [issue] = await validated(client, "Patient/a/$validate?mode=update", patient("b"))
     assert issue["expression"] == ["Patient.id"]
-    [issue] = await validated(client, "Patient/a/$validate?mode=update", patient("a"))
-    assert issue["severity"] == "information"
+    issues = await validated(client, "Patient/a/$validate?mode=update", patient("a"))
+    assert errors(issues) == []
 
 
-async def test_validate_warns_of_a_profile_that_it_does_not_know(client: httpx.AsyncClient) -> None:
+async def test_validate_cannot_say_that_an_unknown_profile_is_met(
+    client: httpx.AsyncClient,
+) -> None:
     issues = await validated(client, "Patient/$validate?profile=http://x/p", patient("a"))
-    assert [(i["severity"], i["code"]) for i in issues] == [("warning", "not-supported")]
+    assert [(i["severity"], i["code"]) for i in errors(issues)] == [("error", "not-found")]
+    claiming = {**patient("a"), "meta": {"profile": ["http://x/p"]}}
+    issues = await validated(client, "Patient/$validate", claiming)
+    assert errors(issues) == []
+    assert ["Patient.meta.profile[0]"] in [issue.get("expression") for issue in issues]
+
+
+async def test_validate_holds_to_the_profiles_asked_for_and_claimed(
+    client: httpx.AsyncClient,
+) -> None:
+    weight = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]},
+        "subject": {"reference": "Patient/a"},
+        "effectiveDateTime": "2026-01-01",
+        "valueQuantity": {"value": 70, "unit": "kg", "system": UCUM, "code": "kg"},
+    }
+    url = "http://hl7.org/fhir/StructureDefinition/bodyweight"
+    issues = errors(await validated(client, f"Observation/$validate?profile={url}", weight))
+    assert {issue["expression"][0] for issue in issues} == {"Observation.category"}
+    claiming = {**weight, "meta": {"profile": [url]}}
+    assert errors(await validated(client, "Observation/$validate", claiming)) == issues
+    entry = [{"resource": patient("a")}, {"resource": claiming}]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entry}
+    issues = errors(await validated(client, "Bundle/$validate", bundle))
+    places = {issue["expression"][0] for issue in issues}
+    assert places == {"Bundle.entry[1].resource.category"}
+    system = "http://terminology.hl7.org/CodeSystem/observation-category"
+    weight["category"] = [{"coding": [{"system": system, "code": "vital-signs"}]}]
+    assert errors(await validated(client, f"Observation/$validate?profile={url}", weight)) == []
+
+
+async def test_validate_of_the_mode_profile_needs_one(client: httpx.AsyncClient) -> None:
+    answer = await client.post("Patient/$validate?mode=profile", json=patient("a"))
+    assert answer.status_code == 400
 
 
 async def test_validate_looks_at_the_stored_resource_where_none_is_sent(
     client: httpx.AsyncClient,
 ) -> None:
     await put(client, patient("a"))
-    [issue] = (await ask(client, "Patient/a/$validate"))["issue"]
-    assert issue["severity"] == "information"
+    assert errors((await ask(client, "Patient/a/$validate"))["issue"]) == []
     await ask(client, "Patient/b/$validate", 404)
     [issue] = (await ask(client, "Patient/b/$validate?mode=delete"))["issue"]
     assert issue["code"] == "not-found"
@@ -143,10 +189,9 @@ async def test_validate_looks_at_the_stored_resource_where_none_is_sent(
 
 async def test_validate_tells_a_parameters_resource_from_its_own(client: httpx.AsyncClient) -> None:
     bare = {"resourceType": "Parameters", "parameter": [{"name": "x", "valueString": "y"}]}
-    [issue] = await validated(client, "Parameters/$validate", bare)
-    assert issue["severity"] == "information"
-    [issue] = await validated(client, "Parameters/$validate", parameters(resource=("", bare)))
-    assert issue["severity"] == "information"
+    assert errors(await validated(client, "Parameters/$validate", bare)) == []
+    wrapped = parameters(resource=("", bare))
+    assert errors(await validated(client, "Parameters/$validate", wrapped)) == []
 
 
 @pytest.mark.parametrize(
