@@ -14,12 +14,15 @@ from fhir_server.http import log
 from fhir_server.http.fhir import FhirEndpoint
 from fhir_server.http.metrics import Metrics
 from fhir_server.http.pages import add_pages
+from fhir_server.http.smart import add_smart
 from fhir_server.interactions.search_parameters import Follower
 from fhir_server.search.index import Indexer
 from fhir_server.search.live import Live
 from fhir_server.search.registry import Registry
 from fhir_server.services import Services
 from fhir_server.settings import Settings
+from fhir_server.smart.endpoints import SMART_CONFIGURATION
+from fhir_server.smart.server import AuthorizationServer
 from fhir_server.store.connect import open_store
 from fhir_server.store.terminology import Terminology
 from fhir_server.terminology.external import ExternalServer
@@ -89,6 +92,8 @@ class Server:
             openapi_url=None,
             lifespan=lambda _: self.opened(),
         )
+        self._configuration = settings.base_path + SMART_CONFIGURATION
+        add_smart(self._pages, settings)
         add_pages(self._pages, settings, self.metrics)
 
     @asynccontextmanager
@@ -97,6 +102,9 @@ class Server:
         log.configure()
         async with open_services(self.settings, indexing=True) as services:
             self._pages.state.services = services
+            smart = AuthorizationServer(self.settings, services.store)
+            await smart.open()
+            self._pages.state.smart = smart
             self._fhir = FhirEndpoint(services, self.metrics)
             yield
             self._fhir = None
@@ -105,6 +113,9 @@ class Server:
         """Answer one ASGI connection."""
         if scope["type"] == "http" and self._fhir is not None:
             path: str = scope["path"]
+            if path == self._configuration:
+                await self._pages(scope, receive, send)
+                return
             if path.startswith(self._below) or path == self._base:
                 await self._fhir(scope, receive, send)
                 return

@@ -5,16 +5,35 @@ Every field is the environment variable `FHIR_` + its name in capitals.
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
 HOUR = 3600
 DAY = 24 * HOUR
+
+
+class TrustedIssuer(BaseModel):
+    """An issuer whose access tokens are taken besides our own.
+
+    `jwks` is a file, or a URL that is fetched by https; `audience` is what `aud` must have in the
+    place of the FHIR base; `type` what the header's `typ` must be: RFC 9068 says `at+jwt`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: str = Field(min_length=1)
+    jwks: str = Field(min_length=1)
+    audience: str = ""
+    type: Literal["at+jwt", "JWT"] = "at+jwt"
+    algorithms: tuple[Literal["ES256", "ES384", "RS256", "RS384", "PS256"], ...] = Field(
+        ("ES256", "ES384", "RS256", "RS384"), min_length=1
+    )
 
 
 class Settings(BaseSettings):
@@ -34,7 +53,8 @@ class Settings(BaseSettings):
     )
     workers: int = Field(1, ge=1, le=64, description="Server processes.")
     access: Literal["closed", "open"] = Field(
-        "closed", description="`closed` answers 401 to everybody; `open` serves loopback only."
+        "closed",
+        description="`closed` asks everybody for an access token; `open` serves loopback only.",
     )
     search_handling: Literal["strict", "lenient"] = Field(
         "strict", description="Whether unknown search parameters are refused or ignored visibly."
@@ -73,6 +93,16 @@ class Settings(BaseSettings):
         False, description="Whether every request is logged, not only failed and slow ones."
     )
 
+    trusted_issuers: tuple[TrustedIssuer, ...] = Field(
+        (),
+        description=(
+            "Other issuers whose access tokens are taken, as a JSON list of `issuer`, `jwks` (URL "
+            "or file), and where they differ `audience`, `type` and `algorithms`."
+        ),
+    )
+    requests_per_minute: int = Field(
+        30_000, ge=0, description="Requests a minute of one client, per process; 0 is no limit."
+    )
     clients_file: str = Field(
         "", description="JSON file of the clients to register at every start; empty for none."
     )
@@ -80,7 +110,10 @@ class Settings(BaseSettings):
         "off", description="Who may register clients by RFC 7591: nobody, holders of a token, all."
     )
     registration_token: str = Field(
-        "", repr=False, description="The initial access token that `token` registration asks for."
+        "",
+        repr=False,
+        validate_default=True,
+        description="The initial access token that `token` registration asks for.",
     )
     brands_file: str = Field(
         "", description="JSON file of the User-access Brands Bundle to publish; empty for none."
@@ -141,6 +174,24 @@ class Settings(BaseSettings):
             )
         return value.rstrip("/")
 
+    @field_validator("test_sign_in", "test_http")
+    @classmethod
+    def _loopback_only(cls, value: object, info: ValidationInfo) -> object:
+        base = urlsplit(info.data.get("base_url", "")).hostname
+        hosts = [info.data.get("host", ""), *([base] if base else [])]
+        if value not in (False, "off") and not all(is_loopback(host) for host in hosts):
+            raise ValueError(
+                "is for tests on this machine: FHIR_HOST and FHIR_BASE_URL must say so"
+            )
+        return value
+
+    @field_validator("registration_token")
+    @classmethod
+    def _long_enough(cls, value: str, info: ValidationInfo) -> str:
+        if (value or info.data.get("registration") == "token") and len(value) < 32:
+            raise ValueError("must have 32 characters or more: openssl rand -hex 32")
+        return value
+
     @property
     def base(self) -> str:
         """The public base URL of the FHIR API, without a slash at its end."""
@@ -157,3 +208,13 @@ class Settings(BaseSettings):
         """The base URL without its path: the issuer of tokens; the pages for people lie below."""
         parts = urlsplit(self.base)
         return f"{parts.scheme}://{parts.netloc}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a host name or address."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

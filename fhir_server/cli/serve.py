@@ -10,7 +10,7 @@ import typer
 from fhir_server.cli import serving
 from fhir_server.cli.console import Failed, configured, out, warn
 from fhir_server.cli.database import owned, require_fit
-from fhir_server.settings import Settings
+from fhir_server.settings import Settings, is_loopback
 
 OPEN = (
     "OPEN: this server answers anybody on this machine, without asking who it is. "
@@ -49,7 +49,7 @@ def serve(
 
 def refuse_exposure(settings: Settings) -> None:
     """Raise Failed where an open server could be reached from another machine."""
-    if settings.access == "open" and not serving.is_loopback(settings.host):
+    if settings.access == "open" and not is_loopback(settings.host):
         raise Failed(
             f"An open server listens on loopback only, not on {settings.host}. "
             "Leave out --open (and FHIR_ACCESS=open), or use --host 127.0.0.1."

@@ -11,6 +11,8 @@ from fhir_server.fhir.codec import encode
 from fhir_server.operations.table import OPERATIONS, Operation
 from fhir_server.search.request import UNSUPPORTED
 from fhir_server.services import Services
+from fhir_server.smart.discovery import security
+from fhir_server.smart.endpoints import Endpoints
 
 DATE = "2026-11-21"
 MODES = ("full", "normative", "terminology")
@@ -52,6 +54,7 @@ def capability_statement(services: Services) -> dict[str, Any]:
             {
                 "mode": "server",
                 "security": {
+                    **security(Endpoints.of(settings)),
                     "cors": bool(settings.cors_origins),
                     "description": "Open to everybody on this machine."
                     if settings.access == "open"

@@ -12,6 +12,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from jsonschema import Draft202012Validator
 
+from fhir_server.settings import is_loopback
 from fhir_server.smart import redirects
 from fhir_server.smart.errors import OAuthError
 
@@ -85,7 +86,7 @@ def checked(metadata: object, *, test_http: bool = False) -> dict[str, Any]:
     given = cast("dict[str, Any]", metadata)
     known = {name: given[name] for name in KEPT if name in given}
     known.setdefault("token_endpoint_auth_method", BASIC)
-    known.setdefault("grant_types", ["authorization_code"])
+    known.setdefault("grant_types", ["authorization_code", "refresh_token"])
     if "launch_url" in known:
         known["launch_uri"] = known.pop("launch_url")
     _check_redirects(known)
@@ -121,7 +122,7 @@ def _check_method(known: dict[str, Any]) -> None:
 def _check_keys(known: dict[str, Any], test_http: bool) -> None:
     if "jwks_uri" in known:
         uri = urlsplit(known["jwks_uri"])
-        plain = test_http and uri.scheme == "http" and redirects.is_loopback(uri.hostname or "")
+        plain = test_http and uri.scheme == "http" and is_loopback(uri.hostname or "")
         if uri.scheme != "https" and not plain:
             raise _invalid("jwks_uri: keys are fetched over https only")
     if "jwks" in known:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from fhir_server.smart.client_metadata import BASIC, checked
 from fhir_server.smart.client_secrets import hashed, matches, new_secret
 from fhir_server.smart.errors import OAuthError
 from fhir_server.store import clients as store
+from fhir_server.store.tokens import Tokens
 
 Kind = Literal["public", "symmetric", "asymmetric", "backend"]
 
@@ -22,13 +23,15 @@ class Client:
 
     A backend service is pre-authorised for `scope`, so there empty means nothing. `introspection`
     lets it ask about tokens of others, `ehr` lets it announce launches. `source` says who
-    registered it: `file`, `command` or `registration`.
+    registered it: `file`, `command` or `registration`. `family` is the token family of a backend
+    service.
     """
 
     id: str
     kind: Kind
     name: str
     grant_types: tuple[str, ...]
+    family: str
     redirect_uris: tuple[str, ...] = ()
     scope: str = ""
     launch_uri: str | None = None
@@ -59,8 +62,10 @@ class Client:
 class Clients:
     """The clients of a server."""
 
-    def __init__(self, kept: store.Clients) -> None:
+    def __init__(self, kept: store.Clients, tokens: Tokens, now: Callable[[], float]) -> None:
         self._kept = kept
+        self._tokens = tokens
+        self._now = now
 
     async def find(self, id_: str) -> Client | None:
         """The client of an id, None where there is none."""
@@ -100,6 +105,7 @@ class Clients:
             "ehr": ehr,
             "source": source,
             "management_hash": management_hash,
+            "family": secrets.token_urlsafe(16),
         }
         if not await self._kept.add(id_, row):
             raise id_taken(id_)
@@ -125,8 +131,12 @@ class Clients:
         return secret
 
     async def remove(self, id_: str) -> bool:
-        """Forget a client; False where there was none. Its tokens are the caller's to revoke."""
-        return await self._kept.remove(id_)
+        """Forget a client and end all tokens that it has; False where there was none."""
+        row = await self._kept.get(id_)
+        removed = row is not None and await self._kept.remove(id_)
+        if row is not None and removed:
+            await self._tokens.revoke_client(id_, row["family"], self._now())
+        return removed
 
     async def management_hash(self, id_: str) -> str | None:
         """The hash of the token with which a client manages its registration (RFC 7592)."""
@@ -149,12 +159,13 @@ class Clients:
                 "source": "file",
                 "management_hash": None,
                 "secret_hash": await _hash_of(wanted["secret"], old.get("secret_hash")),
+                "family": old.get("family") or secrets.token_urlsafe(16),
             }
             if {**row, "_id": id_} != old:
                 await self._kept.put(id_, row)
         gone = [i for i, row in there.items() if row.get("source") == "file" and i not in listed]
         for id_ in gone:
-            await self._kept.remove(id_)
+            await self.remove(id_)
         return gone
 
 
@@ -171,6 +182,7 @@ def client(row: Mapping[str, Any]) -> Client:
         kind=_kind(known),
         name=known.get("client_name") or row["_id"],
         grant_types=tuple(known["grant_types"]),
+        family=row["family"],
         redirect_uris=tuple(known.get("redirect_uris", ())),
         scope=known.get("scope", ""),
         launch_uri=known.get("launch_uri"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
+
+from fhir_server.settings import is_loopback
 
 _PRINTABLE = re.compile(r"[!-~]{1,2000}\Z")
 _PRIVATE_USE = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+\Z")
-_LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 
 
 def fault(uri: str) -> str | None:
@@ -46,16 +46,6 @@ def is_registered(uri: str, registered: Iterable[str]) -> bool:
     """
     known = tuple(registered)
     return uri in known or any(_any_port(uri, one) for one in known)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine by any resolver."""
-    if host in _LOOPBACK_NAMES:
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def origin(uri: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir_server.settings import Settings
+from fhir_server.smart.clients import Client
 from fhir_server.smart.endpoints import Endpoints
 from fhir_server.smart.errors import InvalidToken
 from fhir_server.smart.keys import ACCESS, IDENTITY, SigningKeys
@@ -69,11 +70,14 @@ class TokenMaker:
         )
         return token, seconds
 
-    async def backend_token(self, client_id: str, scope: str) -> tuple[str, int]:
-        """A token for a backend service, and its lifetime in seconds; a family of its own."""
+    async def backend_token(self, client: Client, scope: str) -> tuple[str, int]:
+        """A token for a backend service, and its lifetime in seconds.
+
+        All that such a client has are of the family of its registration and end with it.
+        """
         seconds = self._settings.backend_token_seconds
-        family = secrets.token_urlsafe(16)
-        return await self._access(client_id, client_id, scope, family, seconds, {}), seconds
+        token = await self._access(client.id, client.id, scope, client.family, seconds, {})
+        return token, seconds
 
     async def id_token(self, family: Family, code: Code, access_token: str) -> str:
         """The id token of OpenID Connect; `fhirUser` where that scope was granted."""

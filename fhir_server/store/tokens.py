@@ -129,12 +129,14 @@ class Tokens:
         with available():
             await self._refresh.insert_one(row)
 
-    async def holder(self, token: str) -> tuple[str, str] | None:
-        """The client and the family of a refresh token, used or not; None where it is unknown."""
+    async def holder(self, token: str, *, unused: bool = False) -> tuple[str, str] | None:
+        """The client and the family of a refresh token; None where it is unknown.
+
+        With `unused` also where it was used.
+        """
+        query: Document = {"_id": digest(token), **({"used": None} if unused else {})}
         with available():
-            row = await self._refresh.find_one(
-                {"_id": digest(token)}, {"client_id": 1, "family": 1}
-            )
+            row = await self._refresh.find_one(query, {"client_id": 1, "family": 1})
         return (row["client_id"], row["family"]) if row else None
 
     async def rotate(
@@ -190,8 +192,9 @@ class Tokens:
         """End every approval of an account."""
         await self._revoke_all({"subject": subject}, now)
 
-    async def revoke_client(self, client_id: str, now: float) -> None:
-        """End every approval that a client has."""
+    async def revoke_client(self, client_id: str, family: str, now: float) -> None:
+        """End every approval that a client has, and the family of its own tokens."""
+        await self.revocations.add([family], now + REMEMBERED)
         await self._revoke_all({"client_id": client_id}, now)
 
     async def _revoke_all(self, query: Document, now: float) -> None:
