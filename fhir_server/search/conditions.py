@@ -41,4 +41,45 @@ class Has:
     condition: Condition
 
 
-Condition = Plain | Chain | Has
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """`parameter operator value` of a `_filter`; the value is as written, quotes taken away."""
+
+    parameter: Parameter
+    operator: str
+    value: str
+    quoted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """All of the conditions are met."""
+
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """At least one of the conditions is met."""
+
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The condition is not met."""
+
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """`_list=a,b`: an item of one of these List resources.
+
+    https://hl7.org/fhir/R4/search.html#list
+    """
+
+    lists: tuple[str, ...]
+
+
+Condition = Plain | Chain | Has | Compared | Every | Either | Not | Listed

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from fhir_server.errors import MalformedRequest, UnsupportedParameter
-from fhir_server.search.conditions import Chain, Condition, Has, Plain
+from fhir_server.search.conditions import Chain, Condition, Has, Listed, Plain
 from fhir_server.search.registry import Parameter, Registry
 from fhir_server.search.values import parts
 
@@ -63,6 +63,8 @@ class _Parser:
             )
         if name.startswith("_has:"):
             return self._has(name, depth)
+        if name == "_list":
+            return self._list()
         head, dot, rest = name.partition(".")
         code, colon, modifier = head.partition(":")
         parameter = self.registry.find(type_, code)
@@ -118,6 +120,12 @@ class _Parser:
         except UnknownParameter as error:
             raise UnsupportedParameter(str(error), expression=_place(self.whole)) from error
         return Has(type_, reference, condition)
+
+    def _list(self) -> Listed:
+        for value in self.values:
+            if value.startswith("$"):
+                raise self._refusal(f"the server keeps no list {value[:80]}; name a List by its id")
+        return Listed(tuple(value.removeprefix("List/") for value in self.values))
 
     def _refusal(self, text: str) -> UnsupportedParameter:
         return UnsupportedParameter(f"{self.whole}: {text}", expression=_place(self.whole))

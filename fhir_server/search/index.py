@@ -16,6 +16,7 @@ from fhir_server.search.keys import Keys
 from fhir_server.search.kinds import Node
 from fhir_server.search.kinds.special import Id, LastUpdated, Unsupported
 from fhir_server.search.registry import Parameter, Registry
+from fhir_server.search.words import text_names, words_of
 
 _ELSEWHERE = (Id, LastUpdated, Unsupported)
 
@@ -94,7 +95,10 @@ class Indexer:
         out.check()
         start, end = out.clinical_date or (None, None)
         patient = _patient(plan, type_, id_, out)
-        return Keys(patient, start, end, list(out.keys), list(out.ranges), tuple(out.seen))
+        told, texts = words_of(resource, text_names(self._definitions))
+        return Keys(
+            patient, start, end, list(out.keys), list(out.ranges), tuple(out.seen), told, texts
+        )
 
     def _read(self, parameter: Parameter) -> frozenset[str]:
         return value_types(self._definitions)[parameter.type]

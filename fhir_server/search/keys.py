@@ -23,7 +23,8 @@ class Keys(NamedTuple):
     `p` is the logical id of the patient whose record this belongs to; `d` and `e` are the start
     and end of the type's main clinical date, in microseconds since 1970; `k` holds what is matched
     by equality or prefix (always with `*`), `r` every other ordered value. `s` names the parameters
-    that have a value; no index has it, since `:missing` seldom leaves few resources.
+    that have a value; no index has it, since `:missing` seldom leaves few resources. `n` are the
+    words of the narrative, `t` those of other texts; no index has them either.
     """
 
     p: str | None
@@ -32,3 +33,5 @@ class Keys(NamedTuple):
     k: list[str]
     r: list[Range]
     s: Sequence[str] = ()
+    n: Sequence[str] = ()
+    t: Sequence[str] = ()

@@ -30,6 +30,8 @@ def searchable(id_: str, updated: int, keys: Keys) -> dict[str, Any]:
         "k": keys.k,
         "r": [{"k": k, "lo": lo, "hi": hi} for k, lo, hi in keys.r],
         "s": list(keys.s),
+        "n": list(keys.n),
+        "t": list(keys.t),
     }
 
 

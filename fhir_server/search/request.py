@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from fhir_server.errors import UnsupportedParameter
-from fhir_server.search import cursor
+from fhir_server.search import cursor, filter_expression
 from fhir_server.search.conditions import Condition
 from fhir_server.search.criteria import (
     UnknownParameter,
@@ -22,6 +22,7 @@ from fhir_server.search.criteria import (
     parse_condition,
     unknown,
 )
+from fhir_server.search.filter_expression import parse_filter
 from fhir_server.search.include import Include, parse_include
 from fhir_server.search.registry import Registry
 from fhir_server.search.sort import SortKey, parse_sort
@@ -34,11 +35,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.:/,$-]*")
 UNSUPPORTED = {
     "_contained": "contained resources are not searched",
     "_containedType": "contained resources are not searched",
-    "_filter": "filter expressions are not supported",
-    "_list": "searching by list is not supported",
     "_query": "there are no named queries",
-    "_text": "searching the narrative is not supported",
-    "_content": "searching the whole content is not supported",
     "_type": "it belongs to searches across types: [base]?_type=A,B",
 }
 """Parameters of R4 that are refused by name, with the reason."""
@@ -155,7 +152,11 @@ class _Reading:
         found: list[tuple[str, Condition]] = []
         for type_ in self.types:
             try:
-                condition = parse_condition(type_, name, value, self.registry)
+                condition: Condition | None
+                if name == filter_expression.NAME:
+                    condition = parse_filter(type_, value, self.registry)
+                else:
+                    condition = parse_condition(type_, name, value, self.registry)
             except UnknownParameter as error:
                 raise self._better(error, type_, name) from None
             if condition is not None:

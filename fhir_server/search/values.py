@@ -11,6 +11,8 @@ from fhir_server.search.kinds import Filter
 PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
 
 _ESCAPE = re.compile(r"\\([,$|\\])")
+_CUTS = {sign: re.compile(rf"\\.|{re.escape(sign)}", re.DOTALL) for sign in ",$|"}
+"""What takes a text apart: the sign, and whatever a backslash stands before."""
 
 
 def unescape(text: str) -> str:
@@ -27,20 +29,12 @@ def parts(text: str, separator: str) -> list[str]:
     """The parts of a still escaped text at each `separator` that no backslash stands before."""
     if "\\" not in text:
         return text.split(separator)
-    found = [""]
-    at = 0
-    while at < len(text):
-        sign = text[at]
-        if sign == "\\" and at + 1 < len(text):
-            found[-1] += text[at : at + 2]
-            at += 2
-            continue
-        if sign == separator:
-            found.append("")
-        else:
-            found[-1] += sign
-        at += 1
-    return found
+    found, at = [], 0
+    for cut in _CUTS[separator].finditer(text):
+        if cut.group() == separator:
+            found.append(text[at : cut.start()])
+            at = cut.end()
+    return [*found, text[at:]]
 
 
 def shown(text: str) -> str:

@@ -74,6 +74,10 @@ def current_document(new: Version, old: Version | None = None) -> Document:
     if keys is None:
         raise ValueError(f"{new.type}/{new.id} has no keys")
     document |= _key_fields(keys, "k")
+    if keys.n:
+        document["n"] = list(keys.n)
+    if keys.t:
+        document["t"] = list(keys.t)
     if new.blob is not None:
         document["f"] = new.blob
     else:

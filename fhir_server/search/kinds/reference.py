@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fhir_server.errors import MalformedRequest, UnsupportedParameter
+from fhir_server.errors import MalformedRequest
 from fhir_server.search.collector import LIMIT, Collector, shortened
 from fhir_server.search.kinds import Filter, MatchContext, Node
 from fhir_server.search.kinds.token import Token
@@ -21,7 +21,7 @@ from fhir_server.search.values import any_of, begins, keyed, missing, shown, une
 if TYPE_CHECKING:
     from fhir_server.search.registry import Parameter
 
-_CANONICAL = frozenset(("canonical", "uri", "url"))
+CANONICAL = frozenset(("canonical", "uri", "url"))
 _TOKEN = Token()
 
 
@@ -48,15 +48,12 @@ class Reference:
             return missing(code, parameter.stored, values)
         if modifier == "identifier":
             return _TOKEN.named(f"{code}:identifier", parameter, values)
-        if modifier == "below" and not parameter.types.isdisjoint(_CANONICAL):
+        if modifier == "below" and not parameter.types.isdisjoint(CANONICAL):
             return any_of([_below(code, unescape(value)) for value in values])
-        if modifier in ("above", "below"):
-            raise UnsupportedParameter(
-                f"{code}:{modifier} would follow a hierarchy of resources, which is not supported; "
-                "chain the parameter instead"
-            )
         if modifier and modifier not in context.registry.definitions.resource_types:
-            raise unsupported(code, "reference", modifier, ("identifier", "below", "[type]"))
+            raise unsupported(
+                code, "reference", modifier, ("identifier", "above", "below", "[type]")
+            )
         wanted: list[str] = []
         for value in values:
             wanted += self._wanted(parameter, modifier, value, context)
@@ -109,7 +106,7 @@ def _targets(parameter: Parameter, type_: str, value: Any, base_url: str | None)
         yield shortened(text)
         if "/_history/" in text and literal(text) is not None:
             yield shortened(text.partition("/_history/")[0])
-    elif type_ in _CANONICAL:
+    elif type_ in CANONICAL:
         yield shortened(value)
         if "|" in value or "#" in value:
             yield shortened(value.partition("#")[0])

@@ -12,6 +12,7 @@ from fhir_server.search.kinds.special import Id, LastUpdated, Near, Unsupported
 from fhir_server.search.kinds.string import Phonetic, String
 from fhir_server.search.kinds.token import Token
 from fhir_server.search.kinds.uri import Uri
+from fhir_server.search.kinds.words import Words
 
 KINDS: dict[str, Kind] = {
     "string": String(),
@@ -29,8 +30,8 @@ KINDS: dict[str, Kind] = {
 SPECIAL: dict[str, Kind] = {
     "_id": Id(),
     "_lastUpdated": LastUpdated(),
-    "_text": Unsupported(),
-    "_content": Unsupported(),
+    "_text": Words("n"),
+    "_content": Words("n", "t"),
     "_query": Unsupported(),
     "near": Near(),
     "phonetic": Phonetic(),

@@ -105,8 +105,6 @@ def test_chains_and_modifiers_not_understood_are_never_ignored(
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("_list", "42"),
-        ("_filter", "code eq x"),
         ("_query", "everything"),
         ("_contained", "true"),
         ("_containedType", "container"),

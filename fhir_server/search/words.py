@@ -1,0 +1,88 @@
+"""The words of a resource, for `_text` and `_content`.
+
+A word is a run of letters and digits, folded as strings are. Those of the narrative lie in the
+document's `n`, the others of its texts (strings and Markdown, not codes, ids or addresses) in `t`.
+docs/adr/0008 says why they are neither in `k` nor in a text index.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from html import unescape
+from typing import Any, NamedTuple
+
+from fhir_server.fhir.definitions import Definitions
+from fhir_server.search.folding import fold
+
+MOST = 20_000
+"""Different words of a resource that are kept: those that come first."""
+
+LONGEST = 100
+"""Characters of a word that are kept."""
+
+_SHORT = 200
+_MARKUP = re.compile(r"<[^>]*>")
+_NO_TEXT = frozenset({"id", "url", "system", "reference", "path", "expression", "resourceType"})
+
+
+class Words(NamedTuple):
+    """The different words of a narrative, and those found in other texts only."""
+
+    narrative: tuple[str, ...]
+    texts: tuple[str, ...]
+
+
+@lru_cache(maxsize=4)
+def text_names(definitions: Definitions) -> frozenset[str]:
+    """The JSON properties that hold text for people in some type."""
+    names = {
+        name
+        for type_ in definitions.types.values()
+        for name, (_, code) in type_.json.items()
+        if code in ("string", "markdown")
+    }
+    return frozenset(names - _NO_TEXT)
+
+
+def words_of(resource: dict[str, Any], names: frozenset[str]) -> Words:
+    """The words of a resource, what is contained in it included; `names` as by `text_names`."""
+    narrative: dict[str, None] = {}
+    texts: dict[str, None] = {}
+    nodes: list[dict[str, Any]] = [resource]
+    for node in nodes:  # which grows meanwhile
+        for name, value in node.items():
+            kind = type(value)
+            if kind is dict:
+                nodes.append(value)
+            elif kind is list:
+                for item in value:
+                    if type(item) is dict:
+                        nodes.append(item)
+                    elif type(item) is str and name in names:
+                        texts.update(_words(item))
+            elif kind is str:
+                if name in names:
+                    texts.update(_words(value))
+                elif name == "div":
+                    narrative.update(_narrative_words(value))
+    told = tuple(narrative)[:MOST]
+    others = tuple(word for word in texts if word not in narrative)
+    return Words(told, others[: MOST - len(told)])
+
+
+def _words(text: str) -> dict[str, None]:
+    return _known(text) if len(text) <= _SHORT else _cut(text)
+
+
+def _cut(text: str) -> dict[str, None]:
+    # beyond a certain length no two texts are the same: they would only fill fold's memory
+    folded = fold(text) if len(text) <= _SHORT else fold.__wrapped__(text)
+    return dict.fromkeys(word[:LONGEST] for word in folded.split())
+
+
+_known = lru_cache(maxsize=16_384)(_cut)
+
+
+def _narrative_words(div: str) -> dict[str, None]:
+    return _cut(unescape(_MARKUP.sub(" ", div)))
