@@ -16,6 +16,7 @@ from fhir_server.http.metrics import Metrics
 from fhir_server.http.pages import add_pages
 from fhir_server.http.smart import add_smart
 from fhir_server.interactions.search_parameters import Follower
+from fhir_server.loading.conformance import bringing
 from fhir_server.search.index import Indexer
 from fhir_server.search.live import Live
 from fhir_server.search.registry import Registry
@@ -106,7 +107,11 @@ class Server:
             await smart.open()
             self._pages.state.smart = smart
             self._fhir = FhirEndpoint(services, self.metrics)
-            yield
+            if self.settings.base_definitions:
+                async with bringing(services):
+                    yield
+            else:
+                yield
             self._fhir = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

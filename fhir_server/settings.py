@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     cors_origins: tuple[str, ...] = Field(
         ("*",), description="Origins that browsers may call from, as a JSON list; `*` is any."
     )
+    base_definitions: bool = Field(
+        True, description="Whether R4's own definitions are stored as resources too, once."
+    )
     terminology_url: str = Field(
         "", description="Base URL of another terminology server; empty asks none."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -13,6 +14,9 @@ from fhir_server.store import migrations
 from fhir_server.store.connect import open_store
 from fhir_server.store.resources import Store
 from tests.mongod import mongod as real_mongod
+
+# Thousands of resources that only the tests of them want.
+os.environ["FHIR_BASE_DEFINITIONS"] = "false"
 
 _numbers = itertools.count(1)
 

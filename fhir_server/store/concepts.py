@@ -32,7 +32,7 @@ LOT = 2_000
 MILLISECONDS = 3_000
 """How long MongoDB may look for the answer to one question."""
 
-QUICK = 8
+QUICK = 5
 """How long it may count what meets words; nobody waits for a total while typing."""
 
 BY_WORD = "s_f"

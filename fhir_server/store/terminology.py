@@ -20,6 +20,7 @@ from fhir_server.fhir import codec
 from fhir_server.search.collector import shortened
 from fhir_server.store.closures import Closures
 from fhir_server.store.concepts import Concepts
+from fhir_server.store.conformance import ORIGIN
 from fhir_server.store.pages import PageQuery
 from fhir_server.store.resources import Store
 from fhir_server.terminology import base
@@ -38,9 +39,6 @@ from fhir_server.terminology.supplemented import Supplemented
 from fhir_server.terminology.value_set import Member, prepare
 
 GRANT = Grant.system("terminology: code systems, value sets and maps serve everybody's questions")
-
-ORIGIN = "urn:fhir-server:origin"
-"""System of the tag that the resources carry which the program itself brought to the database."""
 
 MOST_VERSIONS = 100
 MOST_MAPS = 500

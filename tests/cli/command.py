@@ -19,6 +19,7 @@ START_SECONDS = 90
 
 def environment(**settings: str) -> dict[str, str]:
     """This process's environment without settings of the server's, plus these."""
+    settings = {"base_definitions": "false", **settings}
     bare = {name: v for name, v in os.environ.items() if not name.startswith("FHIR_")}
     return {**bare, **{f"FHIR_{name.upper()}": value for name, value in settings.items()}}
 
