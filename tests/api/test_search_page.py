@@ -200,7 +200,7 @@ async def test_the_self_link_says_what_was_applied(fhir: httpx.AsyncClient) -> N
         "?_type=Patient,Observation&_sort=date",
         "Patient?_has:Observation:patient:nothing=1",
         "Patient?_query=x",
-        "Patient?_list=x",
+        "Patient?_list=$current-problems",
     ],
 )
 async def test_what_is_wrong_is_a_400_with_its_place(fhir: httpx.AsyncClient, query: str) -> None:
