@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, RSAKey
 
 from fhir_server.smart.client_keys import ClientKeys
 from fhir_server.smart.client_metadata import ASSERTION_ALGORITHMS
 from fhir_server.smart.clients import Client
 from fhir_server.smart.errors import InvalidClient
+from fhir_server.smart.public_keys import public_key
 from fhir_server.store.authorizations import Authorizations
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -24,7 +25,6 @@ LONGEST_LIFE = 300
 """Seconds that an assertion may live at most."""
 
 MAX_BYTES = 16 * 1024
-SMALLEST_RSA = 2048
 KEPT_LONGER = 60
 """Seconds for which an id is remembered beyond the last moment at which it could be accepted."""
 
@@ -121,21 +121,10 @@ class Assertions:
         ]
         if len(found) != 1:
             raise InvalidClient(f"kid: {len(found)} of the client's keys fit, not one")
-        public = {name: value for name, value in found[0].items() if name not in _PRIVATE}
         try:
-            (key,) = KeySet.import_key_set({"keys": [public]}).keys
-        except (JoseError, ValueError, TypeError, KeyError):
-            raise InvalidClient("kid: the key is no valid public key") from None
-        if isinstance(key, RSAKey) and key.raw_value.key_size < SMALLEST_RSA:
-            raise InvalidClient(f"kid: an RSA key needs {SMALLEST_RSA} bits")
-        if isinstance(key, ECKey) and found[0].get("crv") != "P-384":
-            raise InvalidClient("kid: ES384 needs a key on P-384")
-        if not isinstance(key, RSAKey | ECKey):
-            raise InvalidClient("kid: the key is neither RSA nor EC")
-        return key
-
-
-_PRIVATE = frozenset(("d", "p", "q", "dp", "dq", "qi", "oth", "k"))
+            return public_key(found[0])
+        except ValueError as error:
+            raise InvalidClient(f"kid: {error}") from None
 
 
 def _parts(assertion: str) -> tuple[dict[str, Any], dict[str, Any]]:

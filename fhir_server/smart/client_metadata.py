@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 from jsonschema import Draft202012Validator
 
 from fhir_server.settings import is_loopback
 from fhir_server.smart import redirects
 from fhir_server.smart.errors import OAuthError
+from fhir_server.smart.public_keys import public_key
 
 ASSERTION_ALGORITHMS = ("RS384", "ES384")
 """The algorithms of `private_key_jwt`: those that SMART names."""
@@ -125,11 +124,11 @@ def _check_keys(known: dict[str, Any], test_http: bool) -> None:
         plain = test_http and uri.scheme == "http" and is_loopback(uri.hostname or "")
         if uri.scheme != "https" and not plain:
             raise _invalid("jwks_uri: keys are fetched over https only")
-    if "jwks" in known:
+    for place, jwk in enumerate(known.get("jwks", {}).get("keys", ())):
         try:
-            KeySet.import_key_set(known["jwks"])
-        except (JoseError, ValueError, TypeError, KeyError):
-            raise _invalid("jwks: one of the keys is no valid public key") from None
+            public_key(jwk)
+        except ValueError as error:
+            raise _invalid(f"jwks.keys[{place}]: {error}") from None
 
 
 def _invalid(description: str) -> OAuthError:
