@@ -14,19 +14,26 @@ from fhir_server.store.resources import Version
 async def read(request: FhirRequest, services: Services) -> FhirResponse:
     """The current version, or 304 where the caller has it; raises NotFound, Gone."""
     type_, id_ = request.target.type, request.target.id
-    found = await services.store.read(type_, id_, request.grant, request.session)
-    return respond(found, request, services)
+    found = await services.store.read(type_, id_, request.grant, request.session, whole=False)
+    return await respond(found, request, services)
 
 
-def respond(found: Version, request: FhirRequest, services: Services) -> FhirResponse:
-    """A version with its ETag and Last-Modified, trimmed by `_summary` and `_elements`."""
+async def respond(found: Version, request: FhirRequest, services: Services) -> FhirResponse:
+    """A version with its ETag and Last-Modified, trimmed by `_summary` and `_elements`.
+
+    One too large for a document streams from where it lies, where nothing is trimmed.
+    """
     headers = {
         "ETag": f'W/"{found.version}"',
         "Last-Modified": formatdate(found.updated / 1_000_000, usegmt=True),
     }
     if is_not_modified(found, request):
         return FhirResponse(304, headers=headers)
-    if found.type == "Binary" and wants_raw(request):
+    raw = found.type == "Binary" and wants_raw(request)
+    if found.blob is not None and not raw and not request.query:
+        return FhirResponse(200, headers=headers, stream=services.store.content(found))
+    found = await services.store.whole(found)
+    if raw:
         return raw_binary(found, request, headers)
     body = subset_bytes(found.raw, request.query, services.definitions) if request.query else None
     return FhirResponse(200, found.raw if body is None else body, headers)

@@ -14,4 +14,4 @@ async def vread(request: FhirRequest, services: Services) -> FhirResponse:
     if not (version.isascii() and version.isdigit() and len(version) < 10):
         raise NotFound(f"{type_}/{id_} has no version '{version[:64]}'")
     found = await services.store.vread(type_, id_, int(version), request.grant, request.session)
-    return respond(found, request, services)
+    return await respond(found, request, services)

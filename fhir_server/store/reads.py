@@ -35,9 +35,18 @@ class Reads:
         self._groups: dict[tuple[str, bool], Group[_Wanted, Document | None]] = {}
 
     async def read(
-        self, type_: str, id_: str, grant: Grant, session: Session | None = None
+        self,
+        type_: str,
+        id_: str,
+        grant: Grant,
+        session: Session | None = None,
+        *,
+        whole: bool = True,
     ) -> Version:
-        """The current version. Raises NotFound; Gone where the resource was deleted."""
+        """The current version. Raises NotFound; Gone where the resource was deleted.
+
+        Not `whole`: a large one comes without its bytes, for `content` to stream.
+        """
         document = await self._document(type_, id_, grant, (Action.READ,), False, session)
         if document is None:
             raise not_found(type_, id_)
@@ -47,7 +56,8 @@ class Reads:
                 f"{type_}/{id_} was deleted; its last version before that is {version - 1}",
                 headers=[("ETag", f'W/"{version}"')],
             )
-        return await self.whole(parse(type_, document))
+        version = parse(type_, document)
+        return await self.whole(version) if whole else version
 
     async def current(
         self, type_: str, id_: str, grant: Grant, session: Session | None = None

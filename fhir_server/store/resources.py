@@ -67,10 +67,23 @@ class Store:
         return self._last
 
     async def read(
-        self, type_: str, id_: str, grant: Grant, session: Session | None = None
+        self,
+        type_: str,
+        id_: str,
+        grant: Grant,
+        session: Session | None = None,
+        *,
+        whole: bool = True,
     ) -> Version:
-        """The current version. Raises NotFound; Gone where the resource was deleted."""
-        return await self._reads.read(type_, id_, grant, session)
+        """The current version. Raises NotFound; Gone where the resource was deleted.
+
+        Not `whole`: a large one comes without its bytes, for `content` to stream.
+        """
+        return await self._reads.read(type_, id_, grant, session, whole=whole)
+
+    async def whole(self, version: Version) -> Version:
+        """The version with all of its bytes."""
+        return await self._reads.whole(version)
 
     async def current(
         self, type_: str, id_: str, grant: Grant, session: Session | None = None
