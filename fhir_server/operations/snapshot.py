@@ -41,7 +41,8 @@ async def _definition(request: FhirRequest, services: Services) -> Resource:
     if request.target.id:
         target = request.target
         stored = await services.store.read(target.type, target.id, request.grant, request.session)
-        return codec.value(stored.raw)
+        resource: Resource = codec.value(stored.raw)
+        return resource
     body: dict[str, Any] | None = None
     if request.body or request.resource is not None:
         body = read_content(request, services).resource

@@ -15,7 +15,7 @@ from fhir_server.errors import FhirError
 from fhir_server.fhir import definitions as r4
 from fhir_server.terminology import base
 from fhir_server.terminology.code_system import Query
-from fhir_server.terminology.library import BaseLibrary, canonical
+from fhir_server.terminology.library import BaseLibrary, Library, canonical
 from fhir_server.terminology.value_set import Compiled, Member, prepare
 
 Result = TypeVar("Result")
@@ -28,8 +28,8 @@ MOST_LISTED = 20_000
 class Membership:
     """The value sets of the base. Unknown sets and undecidable codes are answered with None."""
 
-    def __init__(self, library: BaseLibrary | None = None) -> None:
-        self._library = library or BaseLibrary(base.load())
+    def __init__(self, library: Library | None = None) -> None:
+        self._library: Library = library or BaseLibrary(base.load())
         self._codings: dict[str, Codings | None] = {}
         self._codes: dict[str, frozenset[str] | None] = {}
         self._compiled: dict[str, Compiled | None] = {}

@@ -8,16 +8,18 @@ from typing import Any
 
 from fhir_server.errors import Issue
 from fhir_server.fhir.definitions import Definitions
-from fhir_server.terminology.membership import Membership
 from fhir_server.validation.invariants import Invariants
 from fhir_server.validation.profiles import library as profiles
-from fhir_server.validation.profiles.bindings import Members
 from fhir_server.validation.profiles.checker import Checker
 from fhir_server.validation.profiles.compiler import Compiler
 from fhir_server.validation.profiles.extensions import Extensions
+from fhir_server.validation.profiles.members import LiveMembers
 from fhir_server.validation.structure import Structure
 
-__all__ = ["Validator", "has_errors"]
+__all__ = ["FOLLOWED", "Validator", "has_errors"]
+
+FOLLOWED = ("StructureDefinition", "ValueSet", "CodeSystem")
+"""Types of the resources that validation goes by."""
 
 
 class Validator:
@@ -31,19 +33,32 @@ class Validator:
         self,
         definitions: Definitions,
         library: profiles.Library | None = None,
-        members: Members | None = None,
         *,
         unknown_profile: str = "warning",
         demanded: Mapping[str, Sequence[str]] = MappingProxyType({}),
     ) -> None:
         self.definitions = definitions
         self.library = library or profiles.load()
-        self.compiler = Compiler(definitions, self.library, members or Membership())
+        self._members = LiveMembers()
+        self.compiler = Compiler(definitions, self.library, self._members)
         self._structure = Structure(definitions)
         extensions = Extensions(definitions, self.compiler)
         self._invariants = Invariants(definitions, extended=extensions)
         self._demands = Invariants(definitions, ("error",), extensions)
         self._checker = Checker(self.compiler, unknown_profile, demanded)
+
+    def put(self, id_: str, resource: dict[str, Any]) -> None:
+        """Take in a StructureDefinition, ValueSet or CodeSystem, instead of the id's last one."""
+        self.drop(id_)
+        if resource["resourceType"] == "StructureDefinition":
+            self.library.put(id_, resource)
+        else:
+            self._members.put(id_, resource)
+
+    def drop(self, id_: str) -> None:
+        """Forget what was taken in under an id."""
+        self.library.drop(id_)
+        self._members.drop(id_)
 
     def structure(self, resource: Any, lenient: bool = False) -> list[Issue]:
         """All structural faults, in document order; [] where there is none.

@@ -57,7 +57,10 @@ class Compiler:
         self._trees: dict[str, Branch | None] = {}
         self.faulty: dict[str, str] = {}
         """Profile -> why it cannot be compiled."""
-        self._known = frozenset(i.key for found in definitions.invariants.values() for i in found)
+        self._known = frozenset(
+            (one.key, one.expression) for found in definitions.invariants.values() for one in found
+        )
+        self._keys = frozenset(key for key, _ in self._known)
 
     def profile(self, url: str) -> Profile | None:
         """The profile of a canonical URL; None where it is not known or cannot be compiled."""
@@ -189,8 +192,15 @@ class Compiler:
         return [
             Rule(Invariant(one["key"], one["severity"], one["human"], one["expression"]))
             for one in branch.element.get("constraint", ())
-            if one["key"] not in self._known and one.get("expression")
+            if one.get("expression") and not self._is_known(one)
         ]
+
+    def _is_known(self, constraint: Json) -> bool:
+        """Whether it is one of R4's own, which are checked of every resource."""
+        key = constraint["key"]
+        if (key, constraint["expression"]) in self._known:
+            return True
+        return key in self._keys and constraint.get("source", "").startswith(CORE)
 
     def _inner(self, branch: Branch, element: Element | None, url: str) -> Test | None:
         """What is demanded of the children, compiled for each type that a value turns out to be."""

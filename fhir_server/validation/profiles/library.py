@@ -67,6 +67,10 @@ class Library:
             live.add(found.get("version", ""))
         return sorted(live, key=order)
 
+    def urls(self) -> list[str]:
+        """The URLs of R4's own definitions, sorted."""
+        return sorted(self._rows)
+
     def own(self) -> Iterator[Json]:
         """What the program itself brings beside R4's definitions."""
         yield from self._own.values()
@@ -119,8 +123,8 @@ def _archive() -> Archive:
 
 @cache
 def _own() -> tuple[Json, ...]:
-    found = (_DECODER.decode(p.read_bytes()) for p in sorted(folder().glob("*.json")))
-    return tuple(one for one in found if one.get("resourceType") == "StructureDefinition")
+    found = (_DECODER.decode(p.read_bytes()) for p in sorted(folder().glob("Structure*.json")))
+    return tuple(found)
 
 
 def load() -> Library:

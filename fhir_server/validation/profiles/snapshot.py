@@ -62,7 +62,7 @@ def with_ids(elements: list[Json]) -> list[Json]:
     for element in elements:
         path: str = element["path"]
         above, dot, last = path.rpartition(".")
-        head = (names.get(above) or above) + dot + last
+        head = _named(above, names) + dot + last
         slice_name = element.get("sliceName")
         id_ = f"{head}:{slice_name}" if slice_name else head
         given = element.get("id")
@@ -73,6 +73,14 @@ def with_ids(elements: list[Json]) -> list[Json]:
         names[path] = id_
         found.append({**element, "id": id_})
     return found
+
+
+def _named(path: str, names: dict[str, str]) -> str:
+    """The id of the last element that had this path, or that of its parent and the rest."""
+    if not path or path in names:
+        return names.get(path, "")
+    above, dot, last = path.rpartition(".")
+    return _named(above, names) + dot + last
 
 
 def _plain(id_: str) -> str:

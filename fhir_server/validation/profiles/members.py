@@ -1,0 +1,40 @@
+"""Terminology for bindings: what the program brings, with value sets and code systems beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fhir_server.terminology import base
+from fhir_server.terminology.library import BaseLibrary, WithGiven
+from fhir_server.terminology.membership import Membership
+
+__all__ = ["LiveMembers"]
+
+Json = dict[str, Any]
+
+
+class LiveMembers:
+    """Answers at once, from memory. What was put in goes before what the program brings."""
+
+    def __init__(self) -> None:
+        self._library = BaseLibrary(base.load())
+        self._given: dict[str, Json] = {}
+        self._base = self._membership = Membership(self._library)
+
+    def contains(self, value_set: str, system: str | None, code: str) -> bool | None:
+        """Whether a value set has a code; None where that cannot be told here."""
+        return self._membership.contains(value_set, system, code)
+
+    def put(self, id_: str, resource: Json) -> None:
+        """Take in a ValueSet or CodeSystem under an id, instead of what was there before."""
+        self._given[id_] = resource
+        self._renew()
+
+    def drop(self, id_: str) -> None:
+        """Forget what was under an id."""
+        if self._given.pop(id_, None) is not None:
+            self._renew()
+
+    def _renew(self) -> None:
+        given = list(self._given.values())
+        self._membership = Membership(WithGiven(self._library, given)) if given else self._base
