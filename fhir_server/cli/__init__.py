@@ -16,6 +16,8 @@ from fhir_server.cli.migrate import migrate
 from fhir_server.cli.reindex import reindex
 from fhir_server.cli.serve import serve
 from fhir_server.cli.terminology import terminology
+from fhir_server.cli.users import users
+from fhir_server.cli.validate import validate
 
 app = typer.Typer(
     name="fhir-server",
@@ -24,9 +26,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (serve, demo, load, migrate, reindex, doctor, fhirpath):
+for command in (serve, demo, load, migrate, reindex, doctor, fhirpath, validate):
     app.command()(command)
 app.add_typer(terminology, name="terminology")
+app.add_typer(users, name="users")
 
 
 def _version(wanted: bool) -> None:
