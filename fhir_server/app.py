@@ -9,8 +9,10 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from fhir_server import __version__
+from fhir_server.access.compile import compile_grant
 from fhir_server.fhir import definitions as r4
 from fhir_server.http import log
+from fhir_server.http.auth import Authentication
 from fhir_server.http.fhir import FhirEndpoint
 from fhir_server.http.metrics import Metrics
 from fhir_server.http.pages import add_pages
@@ -22,12 +24,16 @@ from fhir_server.search.live import Live
 from fhir_server.search.registry import Registry
 from fhir_server.services import Services
 from fhir_server.settings import Settings
+from fhir_server.smart.dpop import Proofs
 from fhir_server.smart.endpoints import SMART_CONFIGURATION
+from fhir_server.smart.people import people_of, sessions_of
 from fhir_server.smart.server import AuthorizationServer
+from fhir_server.smart.trusted import TrustedIssuers
 from fhir_server.store.connect import open_store
 from fhir_server.store.terminology import Terminology
 from fhir_server.terminology.external import ExternalServer
 from fhir_server.validation import Validator
+from fhir_server.web.routes import add_people
 
 
 @asynccontextmanager
@@ -95,6 +101,7 @@ class Server:
         )
         self._configuration = settings.base_path + SMART_CONFIGURATION
         add_smart(self._pages, settings)
+        add_people(self._pages)
         add_pages(self._pages, settings, self.metrics)
 
     @asynccontextmanager
@@ -103,10 +110,15 @@ class Server:
         log.configure()
         async with open_services(self.settings, indexing=True) as services:
             self._pages.state.services = services
-            smart = AuthorizationServer(self.settings, services.store)
+            store = services.store
+            sessions = sessions_of(store.database)
+            smart = AuthorizationServer(self.settings, store, lasts=sessions.lasts)
             await smart.open()
             self._pages.state.smart = smart
-            self._fhir = FhirEndpoint(services, self.metrics)
+            self._pages.state.people = people_of(
+                self.settings, store.database, smart, await store.secret("device")
+            )
+            self._fhir = FhirEndpoint(services, self.metrics, authentication(services, smart))
             if self.settings.base_definitions:
                 async with bringing(services):
                     yield
@@ -125,6 +137,21 @@ class Server:
                 await self._fhir(scope, receive, send)
                 return
         await self._pages(scope, receive, send)
+
+
+def authentication(services: Services, smart: AuthorizationServer) -> Authentication:
+    """Who knows callers by their tokens: our own and those of issuers that the settings name."""
+    settings, now = services.settings, smart.now
+    skew = settings.clock_skew_seconds
+    return Authentication(
+        settings,
+        smart.maker,
+        TrustedIssuers(settings.trusted_issuers, settings.base, now, skew),
+        Proofs(smart.requests, now, skew),
+        smart.tokens.is_revoked,
+        lambda principal: compile_grant(principal, services.registry, settings.base),
+        now,
+    )
 
 
 def create_app(settings: Settings) -> Server:

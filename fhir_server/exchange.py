@@ -14,6 +14,7 @@ from fhir_server.access.grant import Grant
 from fhir_server.errors import MalformedRequest
 
 if TYPE_CHECKING:
+    from fhir_server.access.principal import Principal
     from fhir_server.store.transaction import Session
 
 FHIR_JSON = "application/fhir+json"
@@ -42,6 +43,7 @@ class FhirRequest:
     case names; `body` is always the bytes as sent, of the media type in the header `content-type`
     (empty when it has none). `base` is the public base URL without a slash at its end.
     `resource` is the parsed body where somebody parsed it already (an entry of a Bundle).
+    `principal` is who calls, None where nobody is known.
     """
 
     method: str
@@ -55,6 +57,7 @@ class FhirRequest:
     session: Session | None = None
     request_id: str = ""
     resource: dict[str, Any] | None = None
+    principal: Principal | None = None
 
     def header(self, name: str) -> str:
         """The header's value, empty where it was not sent."""

@@ -29,7 +29,9 @@ SHARED = frozenset(
 """Types that are nobody's record: scopes of a patient read them whole, and never write them."""
 
 _READING = frozenset((Action.READ, Action.SEARCH))
-_REFUSED_KINDS = frozenset(("special",))
+_COMMON = frozenset(("_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"))
+"""The parameters of all types that a granular scope may have: those that keys alone answer."""
+
 _RELATIVE = "ap"
 
 
@@ -76,7 +78,9 @@ def conditions(scope: Scope, registry: Registry, base_url: str) -> tuple[Conditi
 
 def _filter(name: str, value: str, context: MatchContext) -> Filter | None:
     parameter = context.registry.find(context.type, name)
-    if parameter is None or (parameter.type in _REFUSED_KINDS):
+    if parameter is None or parameter.type == "special":
+        return None
+    if name.startswith("_") and name not in _COMMON:
         return None
     values = split_values(value)
     if not values or (parameter.type == "date" and any(v.startswith(_RELATIVE) for v in values)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,6 +11,8 @@ from fhir_server.access.scopes import Scopes, parse_scopes
 
 Kind = Literal["patient", "related", "practitioner", "system", "admin"]
 
+_REFERENCE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}\Z")
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}\Z")
 _KINDS: dict[str, Kind] = {
     "Patient": "patient",
     "RelatedPerson": "related",
@@ -40,8 +43,10 @@ class Principal:
     key_thumbprint: str | None = None
 
 
-def principal_of(claims: Mapping[str, Any], issuer: str) -> Principal:
+def principal_of(claims: Mapping[str, Any], issuer: str, base: str) -> Principal:
     """The caller that verified claims name. Raises ValueError for claims that name none.
+
+    `issuer` is empty for this server's own tokens; `base` is the FHIR base of references.
 
     Whoever is tied to no person of FHIR is an administrator, without health data, unless the token
     is the client's own (`sub` is the client).
@@ -49,7 +54,7 @@ def principal_of(claims: Mapping[str, Any], issuer: str) -> Principal:
     subject, client = _text(claims, "sub"), _text(claims, "client_id")
     if not subject or not client:
         raise ValueError("sub and client_id must say who is calling")
-    fhir_user = _relative(_text(claims, "fhirUser"))
+    fhir_user = _relative(_text(claims, "fhirUser"), base)
     kind: Kind = "admin"
     if fhir_user is not None:
         kind = _KINDS.get(fhir_user.partition("/")[0], "admin")
@@ -65,8 +70,8 @@ def principal_of(claims: Mapping[str, Any], issuer: str) -> Principal:
         parse_scopes(_text(claims, "scope") or ""),
         kind,
         fhir_user,
-        _text(claims, "patient"),
-        _text(claims, "encounter"),
+        _id(claims, "patient"),
+        _id(claims, "encounter"),
         _text(claims, "jti") or "",
         _text(claims, "fam") or "",
         issuer,
@@ -81,5 +86,18 @@ def _text(claims: Mapping[str, Any], name: str) -> str | None:
     return value or None
 
 
-def _relative(reference: str | None) -> str | None:
-    return None if reference is None else "/".join(reference.split("/")[-2:])
+def _id(claims: Mapping[str, Any], name: str) -> str | None:
+    value = _text(claims, name)
+    if value is not None and not _ID.match(value):
+        raise ValueError(f"{name} must be a logical id")
+    return value
+
+
+def _relative(reference: str | None, base: str) -> str | None:
+    """`Practitioner/1`, from a URL below the base too; ValueError for a person elsewhere."""
+    if reference is None:
+        return None
+    relative = reference.removeprefix(f"{base}/")
+    if not _REFERENCE.match(relative):
+        raise ValueError("fhirUser is no reference to a person of this server")
+    return relative

@@ -6,6 +6,7 @@ It is plain ASGI because it is on the path of every request: what a framework wo
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import re
@@ -17,12 +18,12 @@ from urllib.parse import unquote
 from starlette.types import Receive, Scope, Send
 
 from fhir_server.dispatch import Match, match, permit
-from fhir_server.errors import FhirError, MalformedRequest, ServerFault, Unauthenticated
+from fhir_server.errors import FhirError, Forbidden, MalformedRequest, ServerFault, Unauthenticated
 from fhir_server.exchange import FhirRequest, FhirResponse
 from fhir_server.fhir.codec import decode, pretty
 from fhir_server.fhir.outcome import outcome_bytes
 from fhir_server.fhir.xml import to_xml
-from fhir_server.http.auth import CHALLENGE, grant_for
+from fhir_server.http.auth import CHALLENGE, CLOSED, INSUFFICIENT, Authentication
 from fhir_server.http.body import Disconnected, parse_pairs, read_body
 from fhir_server.http.cors import origin_headers, preflight_headers
 from fhir_server.http.log import log, log_request
@@ -41,8 +42,11 @@ _SECURITY = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"priva
 class FhirEndpoint:
     """Answers every request below the base path; never with anything but FHIR or raw content."""
 
-    def __init__(self, services: Services, metrics: Metrics) -> None:
+    def __init__(
+        self, services: Services, metrics: Metrics, authentication: Authentication
+    ) -> None:
         self._services = services
+        self._authentication = authentication
         self._settings = services.settings
         self._metrics = metrics
         self._prefix = len(self._settings.base_path)
@@ -56,7 +60,7 @@ class FhirEndpoint:
         request = FhirRequest(
             scope["method"],
             "",
-            grant_for(headers, self._settings),
+            CLOSED,
             self._settings.base,
             headers=headers,
             request_id=self._request_id(headers.get("x-request-id", "")),
@@ -77,7 +81,7 @@ class FhirEndpoint:
                 found = match(request.method, request.path, self._services.definitions)
                 code = found.code
                 request.target = found.target
-                response = await self._answer(request, found, receive)
+                response = await self._admit(request, found, scope, receive)
             except FhirError as error:
                 response = self._refusal(error, representation)
             except Disconnected:
@@ -104,6 +108,31 @@ class FhirEndpoint:
             )
         finally:
             self._metrics.active.dec()
+
+    async def _admit(
+        self, request: FhirRequest, found: Match, scope: Scope, receive: Receive
+    ) -> FhirResponse:
+        """The answer to whoever asks; whether the token was revoked is known before it is given.
+
+        What only reads is carried out meanwhile.
+        """
+        if found.public:
+            return await self._answer(request, found, receive)
+        authentication = self._authentication
+        await authentication.identify(request, scope["headers"])
+        if request.principal is None:
+            return await self._answer(request, found, receive)
+        if request.method not in ("GET", "HEAD"):
+            await authentication.check_revoked(request.principal)
+            return await self._answer(request, found, receive)
+        check = asyncio.ensure_future(authentication.check_revoked(request.principal))
+        try:
+            response = await self._answer(request, found, receive)
+        except BaseException:
+            await check
+            raise
+        await check
+        return response
 
     async def _answer(self, request: FhirRequest, found: Match, receive: Receive) -> FhirResponse:
         permit(request, found)
@@ -142,6 +171,8 @@ class FhirEndpoint:
         headers = dict(error.headers)
         if isinstance(error, Unauthenticated):
             headers.setdefault(*CHALLENGE)
+        elif isinstance(error, Forbidden):
+            headers.setdefault(*INSUFFICIENT)
         return FhirResponse(error.status, outcome_bytes(error.issues), headers)
 
     async def _preflight(self, request: FhirRequest, send: Send) -> None:

@@ -20,7 +20,7 @@ CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 
 def grant(scope: str, **claims: Any) -> Grant:
     all_claims = {"sub": "account", "client_id": "app", "scope": scope, **claims}
-    return compile_grant(principal_of(all_claims, BASE), REGISTRY, BASE)
+    return compile_grant(principal_of(all_claims, "", BASE), REGISTRY, BASE)
 
 
 PATIENT = {"patient": "1", "fhirUser": "Patient/1"}
