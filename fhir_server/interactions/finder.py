@@ -10,27 +10,44 @@ from fhir_server.access.grant import Filter, Grant
 from fhir_server.interactions.search_concepts import SearchConcepts
 from fhir_server.search.kinds import MatchContext
 from fhir_server.services import Services
+from fhir_server.store.pages import Rows
 from fhir_server.store.resources import Store
 from fhir_server.store.transaction import Session
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StoreFinder:
-    """`search.chain.Finder` on the store."""
+    """`search.chain.Finder` on the store.
+
+    All its steps read one moment, the one of the first step where `time` is not given: the page
+    that they lead to must read it too, and so must all pages after it.
+    """
 
     store: Store
     grant: Grant
     session: Session | None
+    time: int | None = None
 
     async def ids(self, type_: str, filter_: Filter, limit: int) -> Sequence[str]:
         """The ids of the resources that meet the filter, `limit` at most."""
         selections = self.store.selections
-        return await selections.ids(type_, filter_, limit, self.grant, self.session)
+        return self._values(
+            await selections.ids(type_, filter_, limit, self.grant, self.session, self.time)
+        )
 
     async def keys(self, type_: str, filter_: Filter, prefix: str, limit: int) -> Sequence[str]:
         """The different keys with this prefix among the resources that meet the filter."""
         selections = self.store.selections
-        return await selections.keys(type_, filter_, prefix, limit, self.grant, self.session)
+        return self._values(
+            await selections.keys(
+                type_, filter_, prefix, limit, self.grant, self.session, self.time
+            )
+        )
+
+    def _values(self, rows: Rows) -> list[str]:
+        if self.time is None:
+            self.time = rows.cluster_time
+        return [document["_id"] for document in rows.documents]
 
 
 def context_of(type_: str, services: Services) -> MatchContext:

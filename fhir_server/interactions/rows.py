@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from fhir_server.access.grant import Grant
@@ -54,9 +54,14 @@ class Reader:
     limit: int
     keys: bool
 
-    async def read(self, queries: Sequence[Query], cursor: Cursor | None) -> Rows:
-        """The page after (or before) the cursor's place. Raises TooCostly (see `MAX_SORTED`)."""
-        place = cursor or START
+    async def read(
+        self, queries: Sequence[Query], cursor: Cursor | None, time: int | None = None
+    ) -> Rows:
+        """The page after (or before) the cursor's place; the first one at `time`, None for now.
+
+        Raises TooCostly (see `MAX_SORTED`).
+        """
+        place = cursor or replace(START, time=time)
         found: list[Row]
         match queries:
             case []:

@@ -16,7 +16,7 @@ from typing import Literal
 from uuid import uuid4
 
 from fhir_server.access.grant import Action
-from fhir_server.errors import Issue
+from fhir_server.errors import Issue, UnsupportedMediaType
 from fhir_server.exchange import FhirRequest, FhirResponse, Pairs, Prefer
 from fhir_server.fhir import bundle
 from fhir_server.fhir.bundle import Link
@@ -25,9 +25,10 @@ from fhir_server.fhir.subset import subset_bytes
 from fhir_server.interactions.explanation import explanation, take_explain
 from fhir_server.interactions.finder import StoreFinder, context_of
 from fhir_server.interactions.inclusion import included
-from fhir_server.interactions.rows import Reader
+from fhir_server.interactions.rows import Reader, Rows
 from fhir_server.search.chain import resolve
 from fhir_server.search.compile import Query, plan
+from fhir_server.search.cursor import Cursor
 from fhir_server.search.paging import Edges, Linker
 from fhir_server.search.request import Paging, SearchRequest, parse
 from fhir_server.services import Services
@@ -52,8 +53,13 @@ async def search(
     """The Bundle that answers a search by `pairs`; `applied` goes before them in the links.
 
     Raises UnsupportedParameter and MalformedRequest for what is not understood, TooCostly for
-    what would sort or chain through too much.
+    what would sort or chain through too much, UnsupportedMediaType for a body that is no form.
     """
+    if request.body:  # a form's pairs are taken out of it before
+        raise UnsupportedMediaType(
+            "A search by POST has its parameters in a form: send it as "
+            "application/x-www-form-urlencoded, or send no body"
+        )
     began = perf_counter()
     explained, pairs = take_explain(pairs, request)
     asked = parse(
@@ -64,35 +70,39 @@ async def search(
         paging=paging_of(services),
     )
     asked = replace(asked, applied=(*applied, *asked.applied)) if applied else asked
-    queries = await compile_queries(scope, asked, request, services)
+    linker = Linker(scope.url, asked.query, request.grant, services.cursor_key)
+    cursor = None if asked.counts_only else linker.current(asked.cursor)
+    time = cursor.time if cursor else None
+    finder = StoreFinder(services.store, request.grant, request.session, time)
+    queries = await compile_queries(scope, asked, request, services, finder)
     if explained:
         return await explanation(asked, queries, began, request, services)
-    linker = Linker(scope.url, asked.query, request.grant, services.cursor_key)
     if asked.counts_only:
-        total = await count(queries, request, services)
+        total = await count(queries, request, services, finder.time)
         links = linker.links(Edges(), "", None, None)
         return _answer(outcome_entries(asked.warnings), links, total)
-    return await _page(asked, queries, linker, request, services)
+    reader = Reader(
+        services.store, request.grant, request.session, asked.count, bool(asked.includes)
+    )
+    rows = await reader.read(queries, cursor, finder.time)
+    return await _page(asked, queries, rows, cursor, linker, request, services)
 
 
 async def _page(
     asked: SearchRequest,
     queries: Sequence[Query],
+    rows: Rows,
+    cursor: Cursor | None,
     linker: Linker,
     request: FhirRequest,
     services: Services,
 ) -> FhirResponse:
-    cursor = linker.current(asked.cursor)
-    reader = Reader(
-        services.store, request.grant, request.session, asked.count, bool(asked.includes)
-    )
-    rows = await reader.read(queries, cursor)
     total = cursor.total if cursor else None
     if cursor is None and asked.total != "none":
         if rows.edges.after is None:
             total = len(rows.versions)
         elif asked.total:
-            total = await count(queries, request, services)
+            total = await count(queries, request, services, rows.time)
     others = await included(rows.versions, asked.includes, request, services)
     entries = [
         *_entries(rows.versions, "match", asked, request, services),
@@ -115,10 +125,14 @@ def is_lenient(request: FhirRequest, services: Services) -> bool:
 
 
 async def compile_queries(
-    scope: Scope, asked: SearchRequest, request: FhirRequest, services: Services
+    scope: Scope,
+    asked: SearchRequest,
+    request: FhirRequest,
+    services: Services,
+    finder: StoreFinder | None = None,
 ) -> list[Query]:
     """One query for each type that the caller may search at all."""
-    finder = StoreFinder(services.store, request.grant, request.session)
+    finder = finder or StoreFinder(services.store, request.grant, request.session)
     queries = []
     for type_, conditions in asked.conditions.items():
         if not request.grant.allows(type_, Action.SEARCH):
@@ -130,10 +144,12 @@ async def compile_queries(
     return queries
 
 
-async def count(queries: Sequence[Query], request: FhirRequest, services: Services) -> int:
-    """How many matches there are, of all types and pages."""
+async def count(
+    queries: Sequence[Query], request: FhirRequest, services: Services, time: int | None
+) -> int:
+    """How many matches there are, of all types and pages, at a moment (None for now)."""
     calls = [
-        services.store.count(query.type, query.filter, request.grant, request.session)
+        services.store.count(query.type, query.filter, request.grant, request.session, time)
         for query in queries
     ]
     if request.session is None:

@@ -153,9 +153,10 @@ def _check(given: Meta, services: Services) -> None:
 async def _keys(kind: str, type_: str, request: FhirRequest, services: Services) -> list[str]:
     if not request.grant.allows(type_, Action.SEARCH):
         return []
-    return await services.store.selections.keys(
+    rows = await services.store.selections.keys(
         type_, {"s": f"_{kind}"}, f"_{kind}=", MAX_LABELS, request.grant, request.session
     )
+    return [document["_id"] for document in rows.documents]
 
 
 def _label(kind: str, key: str) -> Any:

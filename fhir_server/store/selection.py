@@ -27,12 +27,17 @@ class Selections:
         self._pages = pages
 
     async def ids(
-        self, type_: str, filter_: Filter, limit: int, grant: Grant, session: Session | None
-    ) -> list[str]:
-        """The ids of the resources that meet the filter, `limit` at most, in no order."""
+        self,
+        type_: str,
+        filter_: Filter,
+        limit: int,
+        grant: Grant,
+        session: Session | None,
+        at_cluster_time: int | None = None,
+    ) -> Rows:
+        """The `_id` of the resources that meet the filter, `limit` at most, in no order."""
         stages: list[Document] = [{"$limit": limit}, {"$project": {"_id": 1}}]
-        rows = await self.ordered(type_, filter_, stages, grant, session)
-        return [document["_id"] for document in rows.documents]
+        return await self.ordered(type_, filter_, stages, grant, session, at_cluster_time)
 
     async def keys(
         self,
@@ -42,8 +47,9 @@ class Selections:
         limit: int,
         grant: Grant,
         session: Session | None,
-    ) -> list[str]:
-        """The different keys with this prefix among the resources that meet the filter."""
+        at_cluster_time: int | None = None,
+    ) -> Rows:
+        """As `_id` the different keys with this prefix among resources that meet the filter."""
         begins = {"k": {"$regex": f"^{re.escape(prefix)}"}}
         stages: list[Document] = [
             {"$project": {"_id": 0, "k": 1}},
@@ -52,8 +58,7 @@ class Selections:
             {"$group": {"_id": "$k"}},
             {"$limit": limit},
         ]
-        rows = await self.ordered(type_, filter_, stages, grant, session)
-        return [document["_id"] for document in rows.documents]
+        return await self.ordered(type_, filter_, stages, grant, session, at_cluster_time)
 
     async def ordered(
         self,

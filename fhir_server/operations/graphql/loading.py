@@ -128,7 +128,7 @@ class Loader:
             total = (
                 len(rows.versions)
                 if rows.edges.after is None
-                else await count(queries, request, services)
+                else await count(queries, request, services, rows.time)
             )
         versions = rows.versions[offset:]
         self._spend(len(versions))
