@@ -14,7 +14,13 @@ from fhir_server.access.grant import Action
 from fhir_server.errors import Gone, NotFound
 from fhir_server.exchange import FhirRequest
 from fhir_server.search.compile import CLINICAL
-from fhir_server.search.include import Include, pointed_at
+from fhir_server.search.include import (
+    Include,
+    canonical_codes,
+    canonicals,
+    named_by,
+    pointed_at,
+)
 from fhir_server.services import Services
 from fhir_server.store.resources import PageQuery, Version
 
@@ -74,6 +80,7 @@ class _Gathering:
                 await self._pointing(sources, include)
             else:
                 forward.update(dict.fromkeys(self._places(sources, include)))
+                await self._named(sources, include)
         await self._fetch([place for place in forward if place not in self.seen])
         return self.found.versions[before:]
 
@@ -82,6 +89,25 @@ class _Gathering:
             codes = include.followed(source.type, self.services.registry)
             if codes and source.keys is not None:
                 yield from pointed_at(source.keys.k, codes, include.target)
+
+    async def _named(self, sources: Sequence[Version], include: Include) -> None:
+        """Resources whose canonical URL the sources name."""
+        registry = self.services.registry
+        wanted: dict[str, dict[tuple[str, str], None]] = {}
+        for source in sources:
+            codes = include.followed(source.type, registry)
+            for code in canonical_codes(source.type, codes, registry):
+                parameter = registry.find(source.type, code)
+                names = canonicals(source.keys.k, (code,)) if source.keys else ()
+                for type_ in parameter.targets if parameter and names else ():
+                    if include.target in ("", type_) and registry.find(type_, "url"):
+                        wanted.setdefault(type_, {}).update(dict.fromkeys(names))
+        for type_, named in wanted.items():
+            keys = sorted({f"url={url}" for url, _ in named})
+            for version in await self._by_keys(type_, keys):
+                url, number = named_by(version.keys.k) if version.keys else ("", "")
+                if (url, "") in named or (url, number) in named:
+                    self._add_once(version)
 
     async def _fetch(self, places: Sequence[Place]) -> None:
         room = self._room()
@@ -106,8 +132,6 @@ class _Gathering:
 
     async def _pointing(self, sources: Sequence[Version], include: Include) -> None:
         """Resources of the include's source type that point at the sources."""
-        if not self.request.grant.allows(include.source, Action.SEARCH):
-            return
         codes = include.followed(include.source, self.services.registry)
         targets = [
             f"{source.type}/{source.id}"
@@ -115,20 +139,36 @@ class _Gathering:
             if not include.target or include.target == source.type
         ]
         keys = [f"{code}={target}" for code in codes for target in targets]
-        if not keys:
-            return
-        filter_ = {"k": keys[0] if len(keys) == 1 else {"$in": keys}}
+        for version in await self._by_keys(include.source, keys):
+            self._add_once(version)
+        named = canonical_codes(include.source, codes, self.services.registry)
+        for source in sources if named else ():
+            url, number = named_by(source.keys.k) if source.keys else ("", "")
+            if not url or include.target not in ("", source.type):
+                continue
+            for version in await self._by_keys(include.source, [f"{c}={url}" for c in named]):
+                names = canonicals(version.keys.k, named) if version.keys else ()
+                if (url, "") in names or (url, number) in names:
+                    self._add_once(version)
+
+    async def _by_keys(self, type_: str, keys: Sequence[str]) -> Sequence[Version]:
+        """Resources of a type that have one of the keys, as many as there is room for."""
+        if not keys or not self.request.grant.allows(type_, Action.SEARCH):
+            return ()
+        filter_ = {"k": keys[0] if len(keys) == 1 else {"$in": list(keys)}}
         room = self._room()
         page = await self.services.store.page(
-            PageQuery(include.source, filter_, tuple(CLINICAL.sort.items()), room + 1, keys=True),
+            PageQuery(type_, filter_, tuple(CLINICAL.sort.items()), room + 1, keys=True),
             self.request.grant,
             self.request.session,
         )
         if len(page.versions) > room:
             self._full()
-        for version in page.versions[:room]:
-            if (version.type, version.id, "") not in self.seen:
-                self._add(version, "")
+        return page.versions[:room]
+
+    def _add_once(self, version: Version) -> None:
+        if (version.type, version.id, "") not in self.seen:
+            self._add(version, "")
 
     def _room(self) -> int:
         return MAX_INCLUDED - len(self.found.versions)

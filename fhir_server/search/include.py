@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from fhir_server.errors import UnsupportedParameter
 from fhir_server.search.criteria import UnknownParameter, nearest
+from fhir_server.search.kinds.reference import CANONICAL
 from fhir_server.search.registry import Registry
 
 
@@ -91,6 +92,40 @@ def parse_include(name: str, value: str, registry: Registry) -> Include:
             expression=place,
         )
     return Include(source, (rest[0],), target, iterate, reverse)
+
+
+def canonical_codes(type_: str, codes: Iterable[str], registry: Registry) -> tuple[str, ...]:
+    """Those of the codes whose values may be canonical URLs."""
+    found = []
+    for code in codes:
+        parameter = registry.find(type_, code)
+        if parameter is not None and not parameter.types.isdisjoint(CANONICAL):
+            found.append(code)
+    return tuple(found)
+
+
+def canonicals(keys: Iterable[str], codes: Iterable[str]) -> list[tuple[str, str]]:
+    """(url, version) of the canonical references under `codes`; the version is empty for any."""
+    wanted = frozenset(codes)
+    found: dict[tuple[str, str], None] = {}
+    for key in keys:
+        code, equals, value = key.partition("=")
+        if equals and code in wanted and ":" in value:
+            url, _, version = value.partition("#")[0].partition("|")
+            found[url, version] = None
+    versioned = {url for url, version in found if version}
+    return [(url, version) for url, version in found if version or url not in versioned]
+
+
+def named_by(keys: Iterable[str]) -> tuple[str, str]:
+    """The url and version that canonical references know a resource by; empty where it has none."""
+    url = version = ""
+    for key in keys:
+        if key.startswith("url="):
+            url = key[4:]
+        elif key.startswith("version=") and "|" not in key:
+            version = key[8:]
+    return url, version
 
 
 def pointed_at(
