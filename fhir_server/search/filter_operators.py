@@ -17,7 +17,7 @@ from fhir_server.search.kinds.date import interval
 from fhir_server.search.registry import Parameter
 from fhir_server.search.values import shown
 
-_BY_TYPE: dict[str, tuple[str, ...]] = {
+OPERATORS_OF: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("number", "quantity"), ("eq", "ne", "gt", "lt", "ge", "le", "ap", "sa", "eb")),
     "date": ("eq", "ne", "gt", "lt", "ge", "le", "ap", "sa", "eb", "po"),
     "string": ("eq", "ne", "co", "sw", "ew"),
@@ -48,7 +48,7 @@ def match_compared(compared: Compared, context: MatchContext) -> Filter:
                 expression="http._filter",
             )
         return _missing(parameter, compared.value == "false", context)
-    known = _BY_TYPE[parameter.type]
+    known = OPERATORS_OF[parameter.type]
     if operator not in known:
         raise UnsupportedParameter(
             f"_filter: '{operator}' does not go with {parameter.code}, a parameter of type "

@@ -137,7 +137,7 @@ class _Reading:
             taker = _TAKERS.get(name)
             if taker is not None:
                 taker(self, name, value)
-            elif name.partition(":")[0] in _RESULT_PARAMETERS:
+            elif name.partition(":")[0] in RESULT_PARAMETERS:
                 self._modified(name, value)
             else:
                 self._criterion(name, value)
@@ -175,7 +175,7 @@ class _Reading:
             )
         if not code.startswith("_"):
             return error
-        near = nearest(code, _RESULT_PARAMETERS)
+        near = nearest(code, RESULT_PARAMETERS)
         return (
             unknown(type_, code, self.registry, name)
             if not near
@@ -285,7 +285,8 @@ _TAKERS: dict[str, Callable[[_Reading, str, str], None]] = {
     cursor.PARAMETER: _Reading._single,
 }
 
-_RESULT_PARAMETERS = frozenset(_TAKERS)
+RESULT_PARAMETERS = frozenset(_TAKERS)
+"""The parameters that shape the answer and leave out nothing that matches."""
 
 
 def with_applied(request: SearchRequest, before: Iterable[tuple[str, str]]) -> SearchRequest:
