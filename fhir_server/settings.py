@@ -36,6 +36,25 @@ class TrustedIssuer(BaseModel):
     )
 
 
+class IdentityProvider(BaseModel):
+    """Another provider by which people may sign in (OpenID Connect).
+
+    `key` is in our own addresses, `name` on the button. `claim` is what accounts are linked by.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str = Field(pattern="^[a-z0-9-]{1,30}$")
+    name: str = Field(min_length=1, max_length=60)
+    issuer: str = Field(pattern="^https?://")
+    client_id: str = Field(min_length=1)
+    client_secret: str = Field(min_length=1, repr=False)
+    authentication: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
+    scope: str = "openid"
+    claim: str = "sub"
+    acr_values: str = ""
+
+
 class Settings(BaseSettings):
     """What a deployer may want to be different."""
 
@@ -162,6 +181,19 @@ class Settings(BaseSettings):
     )
     test_http: bool = Field(
         False, description="For test suites: fetch keys of clients on loopback by plain http."
+    )
+
+    trusted_proxies: tuple[str, ...] = Field(
+        (),
+        description="Addresses of our own proxies, as a JSON list: their X-Forwarded-For counts.",
+    )
+    identity_providers: tuple[IdentityProvider, ...] = Field(
+        (),
+        description=(
+            "Other providers to sign in by, as a JSON list of `key`, `name`, `issuer`, "
+            "`client_id`, `client_secret`, and where they differ `authentication`, `scope`, "
+            "`claim` and `acr_values`."
+        ),
     )
 
     @field_validator("base_url")
