@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fhir_server import __version__
+from fhir_server.cli.clients import clients
 from fhir_server.cli.console import out, told
 from fhir_server.cli.demo import demo
 from fhir_server.cli.doctor import doctor
@@ -30,6 +31,7 @@ for command in (serve, demo, load, migrate, reindex, doctor, fhirpath, validate)
     app.command()(command)
 app.add_typer(terminology, name="terminology")
 app.add_typer(users, name="users")
+app.add_typer(clients, name="clients")
 
 
 def _version(wanted: bool) -> None:
