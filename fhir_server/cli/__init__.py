@@ -14,6 +14,7 @@ from fhir_server.cli.doctor import doctor
 from fhir_server.cli.fhirpath import fhirpath
 from fhir_server.cli.load import load
 from fhir_server.cli.migrate import migrate
+from fhir_server.cli.package import package
 from fhir_server.cli.reindex import reindex
 from fhir_server.cli.serve import serve
 from fhir_server.cli.terminology import terminology
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 for command in (serve, demo, load, migrate, reindex, doctor, fhirpath, validate):
     app.command()(command)
+app.add_typer(package, name="package")
 app.add_typer(terminology, name="terminology")
 app.add_typer(users, name="users")
 app.add_typer(clients, name="clients")
