@@ -42,7 +42,7 @@ INDEXES = (
     IndexModel([("s", ASCENDING), ("q", ASCENDING), ("c", ASCENDING)], name="s_q_c"),
     IndexModel([("s", ASCENDING), ("p", ASCENDING), ("c", ASCENDING)], name="s_p_c"),
 )
-_DEFAULT_FALSE = frozenset(("inactive", "notSelectable", "abstract"))
+_DEFAULT_FALSE = frozenset(("inactive", "notSelectable"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,10 +71,7 @@ class Concept(msgspec.Struct, frozen=True, gc=False):
     @property
     def abstract(self) -> bool:
         """Whether it only gathers others and is not to be chosen itself."""
-        return any(
-            one.code in ("notSelectable", "abstract") and one.value is True
-            for one in self.properties
-        )
+        return any(one.code == "notSelectable" and one.value is True for one in self.properties)
 
     def words(self) -> list[str]:
         """What a text filter looks through: words of code, display and designations, folded."""

@@ -22,7 +22,7 @@ CODE = frozenset(("concept", "code"))
 KNOWN = frozenset(("display", "definition", "parent", "child", "designation", "inactive", "status"))
 """Names that every system answers to, besides those of its own properties."""
 
-_DEFAULT_FALSE = frozenset(("inactive", "notSelectable", "abstract"))
+_DEFAULT_FALSE = frozenset(("inactive", "notSelectable"))
 _HIERARCHICAL = frozenset(("is-a", "descendent-of", "is-not-a", "generalizes"))
 
 Test = Callable[[Concept], Awaitable[bool]]
