@@ -73,11 +73,23 @@ def capability_statement(services: Services) -> dict[str, Any]:
 
 
 def terminology(services: Services) -> dict[str, Any]:
-    """The TerminologyCapabilities: no terminology operation is offered yet."""
+    """The TerminologyCapabilities: what is asked of code systems, not which ones there are."""
+    expand = next(one for one in services.definitions.operations if one.id == "ValueSet-expand")
+    names = [one.name for one in expand.parameters if one.use == "in"]
     return {
         "resourceType": "TerminologyCapabilities",
         **_head(services, "TerminologyCapabilities"),
-        "codeSearch": "explicit",
+        "expansion": {
+            "hierarchical": True,
+            "paging": True,
+            "incomplete": False,
+            "parameter": [{"name": name} for name in names],
+            "textFilter": "Each word must begin a word of the code, the display or a designation.",
+        },
+        "codeSearch": "all",
+        "validateCode": {"translations": True},
+        "translation": {"needsMap": False},
+        "closure": {"translation": False},
     }
 
 

@@ -6,6 +6,7 @@ answer is kept for a while. Where the server is down, Unavailable says so.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
@@ -35,6 +36,7 @@ class ExternalServer:
     def __init__(self, base: str, systems: Sequence[str], patience: float = PATIENCE) -> None:
         self.base = base.rstrip("/")
         self.systems = frozenset(systems)
+        self._patience = patience
         self._client = httpx.AsyncClient(
             timeout=patience,
             trust_env=False,
@@ -68,8 +70,10 @@ class ExternalServer:
 
     async def _send(self, operation: str, body: bytes) -> Json | None:
         try:
-            response = await self._client.post(f"{self.base}/{operation}", content=body)
-        except httpx.HTTPError as error:
+            # httpx bounds each wait; somebody who sends drop by drop is bounded here.
+            async with asyncio.timeout(self._patience):
+                response = await self._client.post(f"{self.base}/{operation}", content=body)
+        except (httpx.HTTPError, TimeoutError) as error:
             raise self._down(type(error).__name__) from error
         if response.status_code in (400, 404, 422):
             return None  # no such code, or no such filter
