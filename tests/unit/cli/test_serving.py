@@ -6,8 +6,7 @@ import pytest
 
 from fhir_server.cli.console import Failed
 from fhir_server.cli.serve import refuse_exposure
-from fhir_server.settings import is_loopback
-from fhir_server.settings import Settings
+from fhir_server.settings import Settings, is_loopback
 
 
 @pytest.mark.parametrize(
