@@ -59,7 +59,7 @@ async def decide(visit: Visit, services: Services) -> Response:
         patient, encounter = _context(visit, pending)
         if patient is not None and not decider.account.opens(patient):
             return page(visit, "fault.html", status=403, fault="patient-not-yours")
-        if pending.needs_patient and patient is None:
+        if _asks_whose(pending, decider.account) and patient is None:
             return await _question(visit, services, pending, decider)
         ticked = parse_scopes(" ".join(visit.all("scope")))
         shown = {scope.text for part in asked(pending.scopes) for scope in part.items}
@@ -108,7 +108,7 @@ async def _question(
     chosen = await records.patient(id_, person, services) if id_ else None
     if id_ and chosen is None:
         return page(visit, "nothing.html", status=403, **common)
-    if pending.needs_patient and chosen is None and person.kind != "admin":
+    if _asks_whose(pending, person) and chosen is None:
         text = visit.given("name")
         listed = await records.patients(person, services, text)
         if len(listed) != 1 or person.kind == "practitioner":
@@ -129,6 +129,10 @@ async def _question(
         groups=asked(scopes),
         **common,
     )
+
+
+def _asks_whose(pending: PendingAuthorization, person: Account) -> bool:
+    return pending.needs_patient and person.kind != "admin"
 
 
 def _context(visit: Visit, pending: PendingAuthorization) -> tuple[str | None, str | None]:
