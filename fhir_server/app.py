@@ -17,6 +17,7 @@ from fhir_server.http.fhir import FhirEndpoint
 from fhir_server.http.metrics import Metrics
 from fhir_server.http.pages import add_pages
 from fhir_server.http.smart import add_smart
+from fhir_server.interactions.packages import definitions_followed
 from fhir_server.interactions.search_parameters import Follower
 from fhir_server.loading.conformance import bringing
 from fhir_server.search.index import Indexer
@@ -60,12 +61,19 @@ async def open_services(settings: Settings, *, indexing: bool = False) -> AsyncI
             settings,
             definitions,
             Live(registry, indexer, registry),
-            Validator(definitions),
+            Validator(
+                definitions,
+                unknown_profile=settings.unknown_profile,
+                demanded=settings.profiles,
+            ),
             store,
             Terminology(store, external.code_system) if external else Terminology(store),
             await store.secret("cursor"),
         )
-        async with Follower(services, indexing=indexing).following():
+        async with (
+            definitions_followed(services),
+            Follower(services, indexing=indexing).following(),
+        ):
             yield services
 
 

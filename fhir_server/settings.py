@@ -89,6 +89,13 @@ class Settings(BaseSettings):
     reference_check: bool = Field(
         False, description="Whether literal references must exist when a resource is written."
     )
+    unknown_profile: Literal["warning", "error"] = Field(
+        "warning", description="What a claim in meta.profile to a profile not known here is."
+    )
+    profiles: dict[str, tuple[str, ...]] = Field(
+        {},
+        description="Profiles by type, as JSON: every resource of the type must conform to one.",
+    )
     max_body_bytes: int = Field(
         144 * MEBIBYTE, ge=1024, description="The largest request body, in bytes."
     )

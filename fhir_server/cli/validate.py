@@ -71,7 +71,7 @@ def _take_in(path: Path, validator: Validator) -> None:
         raise Failed(str(error)) from None
     for one in found.resources:
         if one["resourceType"] in FOLLOWED:
-            validator.put(f"{found.id}/{one['resourceType']}/{one['url']}", one)
+            validator.put(f"{one['resourceType']}/{one['url']}", codec.encode(one))
     for text in found.skipped:
         err.print(f"{found.id}: {text}", style="yellow", markup=False)
 

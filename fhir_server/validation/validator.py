@@ -47,13 +47,15 @@ class Validator:
         self._demands = Invariants(definitions, ("error",), extensions)
         self._checker = Checker(self.compiler, unknown_profile, demanded)
 
-    def put(self, id_: str, resource: dict[str, Any]) -> None:
-        """Take in a StructureDefinition, ValueSet or CodeSystem, instead of the id's last one."""
-        self.drop(id_)
-        if resource["resourceType"] == "StructureDefinition":
-            self.library.put(id_, resource)
+    def put(self, id_: str, raw: bytes) -> None:
+        """Take in a StructureDefinition, ValueSet or CodeSystem; `id_` is `Type/id`.
+
+        It takes the place of what was taken in under the id before.
+        """
+        if id_.startswith("StructureDefinition/"):
+            self.library.put(id_, raw)
         else:
-            self._members.put(id_, resource)
+            self._members.put(id_, raw)
 
     def drop(self, id_: str) -> None:
         """Forget what was taken in under an id."""

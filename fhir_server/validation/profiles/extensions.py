@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/extensibility.html, https://hl7.org/fhir/R4/defining-ext
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from fhir_server.fhir import fhirpath
 from fhir_server.fhir.definitions import Definitions
@@ -32,12 +32,25 @@ BESIDE = {
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:").match
 
 
+MOST_KNOWN = 5_000
+"""URLs whose definitions are remembered, those too that are not known."""
+
+
+class _Known(NamedTuple):
+    """What a definition says beside its elements."""
+
+    contexts: tuple[dict[str, Any], ...]
+    modifier: bool
+
+
 class Extensions:
     """Looks at the extensions of objects. Safe to share."""
 
     def __init__(self, definitions: Definitions, compiler: Compiler) -> None:
         self._definitions = definitions
         self._compiler = compiler
+        self._known: dict[str, _Known | None] = {}
+        self._seen = compiler.library.changes
 
     def __call__(self, name: str, value: dict[str, Any], holder: Holder) -> Faults:
         """Faults of the extensions of an object of the type `name`; places are below it.
@@ -53,6 +66,23 @@ class Extensions:
                     found = above(found, f".{property_}[{index}]")
                     faults = found if faults is None else faults + found
         return faults
+
+    def _find(self, url: str) -> _Known | None:
+        """The definition of an extension; None where it is not known."""
+        library = self._compiler.library
+        if self._seen != library.changes or len(self._known) > MOST_KNOWN:
+            self._seen = library.changes
+            self._known.clear()
+        if url not in self._known:
+            found = library.find(url)
+            if found is None or found.get("type") != "Extension":
+                self._known[url] = None
+            else:
+                view = found.get("snapshot") or found.get("differential") or {}
+                elements = view.get("element")
+                modifier = bool(elements and elements[0].get("isModifier"))
+                self._known[url] = _Known(tuple(found.get("context", ())), modifier)
+        return self._known[url]
 
     def _one(
         self,
@@ -71,17 +101,16 @@ class Extensions:
                 return None  # a part, which the definition of the whole is about
             text = f"{shown(url)} must be absolute: it names the extension's definition"
             return holder.fault("value", text, ".url")
-        definition = self._compiler.library.find(url)
-        if definition is None or definition.get("type") != "Extension":
-            if name == "Extension" and "#" not in url:
-                parent = owner.get("url")
-                if type(parent) is str and self._compiler.library.find(parent) is not None:
-                    return None  # a part that has an absolute name
+        known = self._find(url)
+        if known is None:
+            parent = owner.get("url") if name == "Extension" else None
+            if type(parent) is str and self._find(parent) is not None:
+                return None  # a part that has an absolute name
             word = "modifier extension" if property_ == "modifierExtension" else "extension"
             text = f"the {word} {shown(url)} is not known here, so it was not checked"
             return holder.fault("informational", text, severity="warning")
         faults = self._parts(url, extension, holder)
-        contexts = definition.get("context", ())
+        contexts = known.contexts
         if (
             contexts
             and not any(self._definitions.is_a(name, one) for one in BESIDE.get(url, ()))
@@ -96,20 +125,12 @@ class Extensions:
             run.resource, run.quiet, run.left = holder.resource, holder.quiet, holder.left
             run.bundle = holder.outermost if _is_bundle(holder.outermost) else None
             faults = _add(faults, profile.test(Item("Extension", extension, None, ""), run))
-        return self._fit(definition, property_, holder, faults)
-
-    def _fit(
-        self, definition: dict[str, Any], property_: str, holder: Holder, faults: Faults
-    ) -> Faults:
-        """Whether a modifier stands as a modifier, and nothing else does."""
-        elements = definition.get("snapshot", definition.get("differential", {})).get("element")
-        modifier = bool(elements and elements[0].get("isModifier"))
-        if modifier == (property_ == "modifierExtension"):
+        if known.modifier == (property_ == "modifierExtension"):
             return faults
         text = (
-            f"{definition['url']} changes the meaning: give it as modifierExtension"
-            if modifier
-            else f"{definition['url']} is no modifier: give it as extension"
+            f"{url} changes the meaning: give it as modifierExtension"
+            if known.modifier
+            else f"{url} is no modifier: give it as extension"
         )
         return _add(faults, holder.fault("structure", text))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from zstandard import compress, decompress
 
 import fhir_server
 from fhir_server.fhir.archive import Archive, Row
@@ -23,6 +25,16 @@ Json = dict[str, Any]
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
+KEPT = 48
+"""Definitions that are kept decoded."""
+
+
+class _Head(msgspec.Struct):
+    url: str = ""
+    version: str = ""
+    status: str = ""
+
+
 class Library:
     """StructureDefinitions by URL and version. What is put in later hides what came before.
 
@@ -34,11 +46,11 @@ class Library:
         self._archive = archive
         self._rows: dict[str, Row] = {row.url: row for row in archive.rows}
         self._own: dict[str, Json] = {one["url"]: one for one in own}
-        self._live: dict[str, dict[str, Json]] = {}
-        """URL -> version -> definition."""
+        self._live: dict[str, dict[str, bytes]] = {}
+        """URL -> version -> definition, packed: published ones are large and seldom looked at."""
         self._ids: dict[str, tuple[str, str]] = {}
         """Logical id -> URL and version of what the store has under it."""
-        self._decoded: dict[str, Json] = {}
+        self._decoded: OrderedDict[str, Json] = OrderedDict()
         self.changes = 0
 
     def find(self, canonical: str) -> Json | None:
@@ -46,13 +58,12 @@ class Library:
         url, version = split(canonical)
         live = self._live.get(url)
         if live:
-            if version in live:
-                return live[version]
-            if not version:
-                return live[max(live, key=order)]
-        found = self._own.get(url) or self._decoded.get(url)
+            wanted = version or max(live, key=order)
+            if wanted in live:
+                return self._decode(f"{url}|{wanted}", lambda: decompress(live[wanted]))
+        found = self._own.get(url)
         if found is None and url in self._rows:
-            found = self._decoded[url] = _DECODER.decode(self._archive.raw(self._rows[url]))
+            found = self._decode(url, lambda: self._archive.raw(self._rows[url]))
         if found is None or (version and not _is_version(found, version)):
             return None
         return found
@@ -75,15 +86,23 @@ class Library:
         """What the program itself brings beside R4's definitions."""
         yield from self._own.values()
 
-    def put(self, id_: str, definition: Json) -> None:
+    def _decode(self, key: str, read: Callable[[], bytes]) -> Json:
+        found = self._decoded.get(key)
+        if found is None:
+            found = self._decoded[key] = _DECODER.decode(read())
+            if len(self._decoded) > KEPT:
+                self._decoded.popitem(last=False)
+        return found
+
+    def put(self, id_: str, raw: bytes) -> None:
         """Take in what the store has under a logical id, instead of what it had there before."""
         self.drop(id_)
-        url = definition.get("url")
-        if not isinstance(url, str) or definition.get("status") == "retired":
+        head = msgspec.json.decode(raw, type=_Head)
+        if not head.url or head.status == "retired":
             return
-        version = definition.get("version", "")
-        self._live.setdefault(url, {})[version] = definition
-        self._ids[id_] = (url, version)
+        self._live.setdefault(head.url, {})[head.version] = compress(raw)
+        self._ids[id_] = (head.url, head.version)
+        self._decoded.pop(f"{head.url}|{head.version}", None)
         self.changes += 1
 
     def drop(self, id_: str) -> None:
@@ -92,6 +111,7 @@ class Library:
         if known is not None:
             versions = self._live.get(known[0], {})
             versions.pop(known[1], None)
+            self._decoded.pop(f"{known[0]}|{known[1]}", None)
             if not versions:
                 self._live.pop(known[0], None)
             self.changes += 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from fhir_server.terminology import base
 from fhir_server.terminology.library import BaseLibrary, WithGiven
 from fhir_server.terminology.membership import Membership
@@ -19,22 +21,22 @@ class LiveMembers:
     def __init__(self) -> None:
         self._library = BaseLibrary(base.load())
         self._given: dict[str, Json] = {}
-        self._base = self._membership = Membership(self._library)
+        self._base = Membership(self._library)
+        self._membership: Membership | None = self._base
 
     def contains(self, value_set: str, system: str | None, code: str) -> bool | None:
         """Whether a value set has a code; None where that cannot be told here."""
+        if self._membership is None:
+            given = list(self._given.values())
+            self._membership = Membership(WithGiven(self._library, given)) if given else self._base
         return self._membership.contains(value_set, system, code)
 
-    def put(self, id_: str, resource: Json) -> None:
+    def put(self, id_: str, raw: bytes) -> None:
         """Take in a ValueSet or CodeSystem under an id, instead of what was there before."""
-        self._given[id_] = resource
-        self._renew()
+        self._given[id_] = msgspec.json.decode(raw)
+        self._membership = None
 
     def drop(self, id_: str) -> None:
         """Forget what was under an id."""
         if self._given.pop(id_, None) is not None:
-            self._renew()
-
-    def _renew(self) -> None:
-        given = list(self._given.values())
-        self._membership = Membership(WithGiven(self._library, given)) if given else self._base
+            self._membership = None
