@@ -53,10 +53,9 @@ def _terminology(
     code: str,
     handler: Handler,
     levels: tuple[str, ...] = ("type", "instance"),
-    methods: tuple[str, ...] = _BOTH,
 ) -> Operation:
     definition = f"{_DEFINITIONS}{type_}-{code}"
-    return Operation(code, levels, (type_,), methods, Action.READ, handler, definition)
+    return Operation(code, levels, (type_,), _BOTH, Action.READ, handler, definition)
 
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -149,5 +148,13 @@ OPERATIONS: tuple[Operation, ...] = (
     _terminology("CodeSystem", "subsumes", subsumes),
     _terminology("CodeSystem", "find-matches", find_matches),
     _terminology("ConceptMap", "translate", translate),
-    _terminology("ConceptMap", "closure", closure, ("system",), ("POST",)),
+    Operation(
+        "closure",
+        ("system",),
+        (),
+        ("POST",),
+        Action.READ,
+        closure,
+        f"{_DEFINITIONS}ConceptMap-closure",
+    ),
 )

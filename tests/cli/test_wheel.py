@@ -53,6 +53,7 @@ def test_it_holds_what_is_needed_at_run_time(wheel):
         names = set(archive.namelist())
     assert "fhir_server/migrations/0001_claims_and_jobs.py" in names
     assert "fhir_server/fhir/data/r4.json.zst" in names
+    assert "fhir_server/terminology/data/r4.archive" in names
     assert "fhir_server/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith(("tests/", "docs/"))]
