@@ -78,12 +78,14 @@ async def search(
     if explained:
         return await explanation(asked, queries, began, request, services)
     if asked.counts_only:
-        total = await count(queries, request, services, finder.time)
+        total = _at_most(await count(queries, request, services, finder.time), asked)
         links = linker.links(Edges(), "", None, None)
         return _answer(outcome_entries(asked.warnings), links, total)
-    reader = Reader(
-        services.store, request.grant, request.session, asked.count, bool(asked.includes)
-    )
+    start = cursor.before if cursor else 0
+    limit = asked.count
+    if asked.most is not None and not (cursor and cursor.backwards):
+        limit = min(limit, asked.most - start)
+    reader = Reader(services.store, request.grant, request.session, limit, bool(asked.includes))
     rows = await reader.read(queries, cursor, finder.time)
     return await _page(asked, queries, rows, cursor, linker, request, services)
 
@@ -103,13 +105,30 @@ async def _page(
             total = len(rows.versions)
         elif asked.total:
             total = await count(queries, request, services, rows.time)
+    start, end = _span(rows, cursor)
+    edges = rows.edges
+    if asked.most is not None:
+        total = None if total is None else _at_most(total, asked)
+        edges = edges if end < asked.most else replace(edges, after=None)
     others = await included(rows.versions, asked.includes, request, services)
     entries = [
         *_entries(rows.versions, "match", asked, request, services),
         *_entries(others.versions, "include", asked, request, services),
         *outcome_entries((*asked.warnings, *others.warnings)),
     ]
-    return _answer(entries, linker.links(rows.edges, asked.cursor, rows.time, total), total)
+    return _answer(
+        entries, linker.links(edges, asked.cursor, rows.time, total, (start, end)), total
+    )
+
+
+def _span(rows: Rows, cursor: Cursor | None) -> tuple[int, int]:
+    """The rows before a page, and those up to its end."""
+    place, size = cursor.before if cursor else 0, len(rows.versions)
+    return (place - size, place) if cursor and cursor.backwards else (place, place + size)
+
+
+def _at_most(total: int, asked: SearchRequest) -> int:
+    return total if asked.most is None else min(total, asked.most)
 
 
 def paging_of(services: Services) -> Paging:

@@ -33,18 +33,20 @@ class Cursor:
 
     `values` are the sort values of the row next to that place, its id last; `backwards` asks for
     the rows before it; `time` is the cluster time of the first page, so that later pages read the
-    same moment; `total` is what the first page said, where it did.
+    same moment; `total` is what the first page said, where it did; `before` are the rows before
+    the place, where `_maxresults` makes them count.
     """
 
     values: tuple[Any, ...]
     backwards: bool = False
     time: int | None = None
     total: int | None = None
+    before: int = 0
 
 
 def sign(cursor: Cursor, query: str, grant: Grant, key: bytes) -> str:
     """The cursor as text for a URL, bound to `query` (the canonical query) and to `grant`."""
-    parts = [cursor.values, cursor.backwards, cursor.time, cursor.total]
+    parts = [cursor.values, cursor.backwards, cursor.time, cursor.total, cursor.before]
     body = msgspec.msgpack.encode(parts, enc_hook=int)  # the database's integers are no plain ones
     return _base64(_signature(body, query, grant, key) + body)
 
@@ -58,8 +60,8 @@ def verify(text: str, query: str, grant: Grant, key: bytes) -> Cursor:
     signature, body = data[:_SIGNATURE_BYTES], data[_SIGNATURE_BYTES:]
     if not hmac.compare_digest(signature, _signature(body, query, grant, key)):
         raise _refusal()
-    values, backwards, time, total = msgspec.msgpack.decode(body)
-    return Cursor(tuple(values), backwards, time, total)
+    values, backwards, time, total, before = msgspec.msgpack.decode(body)
+    return Cursor(tuple(values), backwards, time, total, before)
 
 
 def _refusal() -> MalformedRequest:

@@ -38,15 +38,25 @@ class Linker:
         """The cursor of the page asked for; None for the first page. Raises MalformedRequest."""
         return cursor.verify(text, self._bound, self.grant, self.key) if text else None
 
-    def links(self, edges: Edges, text: str, time: int | None, total: int | None) -> list[Link]:
-        """`self`, and `first`, `previous` and `next` where there are such pages."""
+    def links(
+        self,
+        edges: Edges,
+        text: str,
+        time: int | None,
+        total: int | None,
+        rows: tuple[int, int] = (0, 0),
+    ) -> list[Link]:
+        """`self`, and `first`, `previous` and `next` where there are such pages.
+
+        `rows` are those before the page, and those up to its end, where they count.
+        """
         found = [Link("self", self._address(text))]
         if text:
             found.append(Link("first", self._address("")))
         if edges.before is not None:
-            found.append(Link("previous", self._turn(edges.before, True, time, total)))
+            found.append(Link("previous", self._turn(edges.before, True, time, total, rows[0])))
         if edges.after is not None:
-            found.append(Link("next", self._turn(edges.after, False, time, total)))
+            found.append(Link("next", self._turn(edges.after, False, time, total, rows[1])))
         return found
 
     @property
@@ -59,8 +69,9 @@ class Linker:
         backwards: bool,
         time: int | None,
         total: int | None,
+        before: int,
     ) -> str:
-        place = Cursor(tuple(values), backwards, time, total)
+        place = Cursor(tuple(values), backwards, time, total, before)
         return self._address(cursor.sign(place, self._bound, self.grant, self.key))
 
     def _address(self, text: str) -> str:

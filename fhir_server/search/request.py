@@ -54,7 +54,7 @@ class SearchRequest:
     """One search. `conditions` are by type and all must hold; `count` is 0 for "count only".
 
     `applied` are the pairs that took effect, in order, defaults included and the cursor left out:
-    the self link is made of them.
+    the self link is made of them. `most` matches are shown in all, on however many pages.
     """
 
     conditions: dict[str, tuple[Condition, ...]]
@@ -67,6 +67,7 @@ class SearchRequest:
     applied: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     cursor: str = ""
+    most: int | None = None
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -216,6 +217,11 @@ class _Reading:
         digits = value.lstrip("0")[:10] or "0"
         self._single(name, str(min(int(digits), self.paging.most)))
 
+    def _maxresults(self, name: str, value: str) -> None:
+        if not (value.isascii() and value.isdigit() and value.strip("0") and len(value) < 10):
+            raise malformed(name, f"'{value[:40]}' is no whole number from 1")
+        self._once(name, value)
+
     def _sort(self, name: str, value: str) -> None:
         self._single(name, value)
         if self.sort:
@@ -263,6 +269,7 @@ class _Reading:
             tuple(self.applied),
             tuple(self.warnings),
             self.once.get(cursor.PARAMETER, ""),
+            int(self.once["_maxresults"]) if "_maxresults" in self.once else None,
         )
 
 
@@ -273,6 +280,7 @@ _CHOICES = {
 
 _TAKERS: dict[str, Callable[[_Reading, str, str], None]] = {
     "_count": _Reading._count,
+    "_maxresults": _Reading._maxresults,
     "_total": _Reading._choice,
     "_summary": _Reading._choice,
     "_sort": _Reading._sort,

@@ -157,6 +157,8 @@ SYSTEM = [
      {"Patient": {"ObservationConnection": {
          "count": 3, "pagesize": 1, "offset": 0,
          "edges": [{"mode": "match", "resource": {"id": "o3"}}], "previous": None}}}),
+    ("{ PatientConnection(_count: 0) { count edges { mode } } }",
+     {"PatientConnection": {"count": 4, "edges": []}}),
     ('{ PatientList(name: "nobody") { id } PatientConnection(name: "nobody") '
      "{ count next edges { mode } } }",
      {"PatientList": [], "PatientConnection": {"count": 0, "next": None, "edges": []}}),

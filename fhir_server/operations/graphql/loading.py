@@ -127,7 +127,7 @@ class Loader:
         if paged and place is None and asked.total != "none":
             total = (
                 len(rows.versions)
-                if rows.edges.after is None
+                if asked.count and rows.edges.after is None
                 else await count(queries, request, services, rows.time)
             )
         versions = rows.versions[offset:]
