@@ -9,7 +9,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 EXPOSED = b"Content-Location, ETag, Last-Modified, Location, Retry-After, X-Progress, X-Request-Id"
 ALLOWED_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 ALLOWED_HEADERS = (
-    b"Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Exist, "
+    b"Accept, Authorization, Content-Type, DPoP, If-Match, If-Modified-Since, If-None-Exist, "
     b"If-None-Match, Prefer, Range, X-Provenance, X-Request-Id, X-Requested-With"
 )
 

@@ -137,7 +137,11 @@ async def _authorize(request: Request, server: AuthorizationServer) -> Response:
 
 
 async def _token(request: Request, server: AuthorizationServer) -> Response:
-    return _json(await server.token.answer(await _form(request), _authorization(request)))
+    proofs = request.headers.getlist("dpop")
+    if len(proofs) > 1:
+        raise OAuthError("invalid_dpop_proof", "DPoP: it comes more than once")
+    form, authorization = await _form(request), _authorization(request)
+    return _json(await server.token.answer(form, authorization, "".join(proofs)))
 
 
 async def _introspect(request: Request, server: AuthorizationServer) -> Response:

@@ -11,6 +11,7 @@ from typing import Any
 
 from fhir_server.smart import endpoints as paths
 from fhir_server.smart.client_metadata import ASSERTION_ALGORITHMS, GRANTS, METHODS
+from fhir_server.smart.dpop import ALGORITHMS as DPOP_ALGORITHMS
 from fhir_server.smart.endpoints import Endpoints
 from fhir_server.smart.keys import IDENTITY
 
@@ -118,6 +119,7 @@ def _common(endpoints: Endpoints) -> dict[str, Any]:
         "token_endpoint_auth_methods_supported": list(METHODS),
         "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": list(DPOP_ALGORITHMS),
         "authorization_response_iss_parameter_supported": True,
     }
     if endpoints.registration:

@@ -95,6 +95,8 @@ class Introspection:
             "iss": self._endpoints.issuer,
             "jti": claims.jti,
         }
+        if claims.key_thumbprint is not None:
+            told |= {"token_type": "DPoP", "cnf": {"jkt": claims.key_thumbprint}}
         return {**told, **self._context(claims)}
 
     def _context(self, of: AccessClaims | Family) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from fhir_server.smart.client_authentication import ClientAuthentication
 from fhir_server.smart.client_keys import ClientKeys
 from fhir_server.smart.clients import Clients
 from fhir_server.smart.clients_file import read_clients
+from fhir_server.smart.dpop import Proofs
 from fhir_server.smart.endpoints import TOKEN, Endpoints
 from fhir_server.smart.introspection import Introspection
 from fhir_server.smart.keys import SigningKeys
@@ -67,7 +68,10 @@ class AuthorizationServer:
             ),
         )
         self.authorizer = Authorizer(settings, self.clients, self.requests, self.tokens, store, now)
-        self.token = TokenEndpoint(settings, authentication, self.tokens, self.maker, now, lasts)
+        self.proofs = Proofs(self.requests, now, settings.clock_skew_seconds)
+        self.token = TokenEndpoint(
+            settings, authentication, self.tokens, self.maker, self.proofs, now, lasts
+        )
         self.introspection = Introspection(
             self.endpoints, authentication, self.clients, self.bearer, self.tokens, now
         )

@@ -20,7 +20,9 @@ from fhir_server.settings import Settings
 from fhir_server.smart.client_authentication import ClientAuthentication, read_form
 from fhir_server.smart.client_metadata import GRANTS
 from fhir_server.smart.clients import Client
-from fhir_server.smart.errors import OAuthError
+from fhir_server.smart.dpop import Proofs
+from fhir_server.smart.endpoints import TOKEN, Endpoints
+from fhir_server.smart.errors import InvalidToken, OAuthError
 from fhir_server.smart.tokens import TokenMaker
 from fhir_server.store.opaque import new_token
 from fhir_server.store.tokens import Family, Replayed, Tokens
@@ -40,6 +42,7 @@ class TokenEndpoint:
         authentication: ClientAuthentication,
         tokens: Tokens,
         maker: TokenMaker,
+        proofs: Proofs,
         now: Callable[[], float],
         lasts: SessionCheck | None = None,
     ) -> None:
@@ -47,11 +50,16 @@ class TokenEndpoint:
         self._authentication = authentication
         self._tokens = tokens
         self._maker = maker
+        self._proofs = proofs
+        self._url = Endpoints.of(settings).at(TOKEN)
         self._now = now
         self._lasts = lasts
 
-    async def answer(self, pairs: Pairs, authorization: str) -> dict[str, Any]:
-        """The token response. Raises OAuthError."""
+    async def answer(self, pairs: Pairs, authorization: str, proof: str = "") -> dict[str, Any]:
+        """The token response. Raises OAuthError.
+
+        With a DPoP `proof` the tokens are bound to its key (RFC 9449, 5).
+        """
         form = read_form(pairs)
         grant_type = form.get("grant_type")
         if grant_type is None:
@@ -61,14 +69,17 @@ class TokenEndpoint:
             raise OAuthError("unsupported_grant_type", f"grant_type: use {', '.join(GRANTS)}")
         if grant_type not in client.grant_types:
             raise OAuthError("unauthorized_client", "grant_type: this client may not use it")
+        key = await self._key(proof) if proof else None
         match grant_type:
             case "authorization_code":
-                return await self._by_code(form, client)
+                return await self._by_code(form, client, key)
             case "refresh_token":
-                return await self._by_refresh(form, client)
-        return await self._by_credentials(form, client)
+                return await self._by_refresh(form, client, key)
+        return await self._by_credentials(form, client, key)
 
-    async def _by_code(self, form: Mapping[str, str], client: Client) -> dict[str, Any]:
+    async def _by_code(
+        self, form: Mapping[str, str], client: Client, key: str | None
+    ) -> dict[str, Any]:
         for name in ("code", "redirect_uri", "code_verifier"):
             if name not in form:
                 raise OAuthError("invalid_request", f"{name}: it is missing")
@@ -88,7 +99,11 @@ class TokenEndpoint:
         family = await self._tokens.family(code.family, self._now())
         if family is None:
             raise _invalid_grant("code: what was approved has been revoked")
-        answer = await self._answer(family, family.scope)
+        if family.key_thumbprint not in (None, key):
+            raise _invalid_proof("The DPoP proof is not of the key in dpop_jkt")
+        if key is not None:
+            await self._tokens.bind(family.id, key)
+        answer = await self._answer(family, family.scope, key)
         scopes = parse_scopes(family.scope)
         if "openid" in scopes:
             answer["id_token"] = await self._maker.id_token(family, code, answer["access_token"])
@@ -98,7 +113,9 @@ class TokenEndpoint:
             answer["refresh_token"] = token
         return answer
 
-    async def _by_refresh(self, form: Mapping[str, str], client: Client) -> dict[str, Any]:
+    async def _by_refresh(
+        self, form: Mapping[str, str], client: Client, key: str | None
+    ) -> dict[str, Any]:
         token = form.get("refresh_token")
         if token is None:
             raise OAuthError("invalid_request", "refresh_token: it is missing")
@@ -109,6 +126,10 @@ class TokenEndpoint:
         family = await self._tokens.family(held[1], now)
         if family is None or not await self._holds(family):
             raise _invalid_grant("refresh_token: what was approved has ended or been revoked")
+        if family.key_thumbprint is not None and (
+            key is None or (key != family.key_thumbprint and client.kind == "public")
+        ):
+            raise _invalid_proof("The refresh token is bound to a key: send a DPoP proof of it")
         scope = self._narrowed(family, form.get("scope"), client)
         offline = "offline_access" in family.scope.split()
         until = now + self._settings.refresh_seconds if offline else family.until
@@ -127,9 +148,11 @@ class TokenEndpoint:
             ) from None
         if rotated is None:
             raise _invalid_grant("refresh_token: what was approved has ended or been revoked")
-        return {**await self._answer(rotated, scope), "refresh_token": successor}
+        return {**await self._answer(rotated, scope, key), "refresh_token": successor}
 
-    async def _by_credentials(self, form: Mapping[str, str], client: Client) -> dict[str, Any]:
+    async def _by_credentials(
+        self, form: Mapping[str, str], client: Client, key: str | None
+    ) -> dict[str, Any]:
         if "scope" not in form:
             raise OAuthError("invalid_scope", "scope: say which system/ scopes are needed")
         asked = _scopes(form["scope"])
@@ -139,19 +162,26 @@ class TokenEndpoint:
             raise OAuthError(
                 "invalid_scope", "scope: this client is authorised for none of these scopes"
             )
-        token, seconds = await self._maker.backend_token(client, str(granted))
+        token, seconds = await self._maker.backend_token(client, str(granted), key)
         return {
             "access_token": token,
-            "token_type": "Bearer",
+            "token_type": _kind(key),
             "expires_in": seconds,
             "scope": str(granted),
         }
 
-    async def _answer(self, family: Family, scope: str) -> dict[str, Any]:
-        token, seconds = await self._maker.access_token(family, scope)
+    async def _key(self, proof: str) -> str:
+        """The thumbprint of the key that the tokens are to be bound to."""
+        try:
+            return await self._proofs.thumbprint(proof, "POST", self._url)
+        except InvalidToken as error:
+            raise _invalid_proof(error.description) from None
+
+    async def _answer(self, family: Family, scope: str, key: str | None) -> dict[str, Any]:
+        token, seconds = await self._maker.access_token(family, scope, key)
         answer: dict[str, Any] = {
             "access_token": token,
-            "token_type": "Bearer",
+            "token_type": _kind(key),
             "expires_in": seconds,
             "scope": scope,
         }
@@ -199,3 +229,12 @@ def _proves(verifier: str, challenge: str) -> bool:
 
 def _invalid_grant(description: str) -> OAuthError:
     return OAuthError("invalid_grant", description)
+
+
+def _invalid_proof(description: str) -> OAuthError:
+    return OAuthError("invalid_dpop_proof", description)
+
+
+def _kind(key: str | None) -> str:
+    """The type of a token: bound to a key or good for whoever bears it."""
+    return "Bearer" if key is None else "DPoP"

@@ -54,29 +54,34 @@ class TokenMaker:
         self._keys = keys
         self._now = now
 
-    async def access_token(self, family: Family, scope: str) -> tuple[str, int]:
-        """A token for an app that a person approved, and its lifetime in seconds."""
+    async def access_token(
+        self, family: Family, scope: str, key: str | None = None
+    ) -> tuple[str, int]:
+        """A token for an app that a person approved, and its lifetime in seconds.
+
+        `key` is the thumbprint of the key that it is bound to, None for a bearer token.
+        """
         optional = {
             "patient": family.patient,
             "encounter": family.encounter,
             "fhirUser": family.fhir_user,
             "tenant": family.tenant,
         }
-        if family.key_thumbprint:
-            optional["cnf"] = {"jkt": family.key_thumbprint}  # type: ignore[assignment]
         seconds = self._settings.token_seconds
         token = await self._access(
-            family.subject, family.client_id, scope, family.id, seconds, optional
+            family.subject, family.client_id, scope, family.id, seconds, {**optional, **_bound(key)}
         )
         return token, seconds
 
-    async def backend_token(self, client: Client, scope: str) -> tuple[str, int]:
+    async def backend_token(
+        self, client: Client, scope: str, key: str | None = None
+    ) -> tuple[str, int]:
         """A token for a backend service, and its lifetime in seconds.
 
         All that such a client has are of the family of its registration and end with it.
         """
         seconds = self._settings.backend_token_seconds
-        token = await self._access(client.id, client.id, scope, client.family, seconds, {})
+        token = await self._access(client.id, client.id, scope, client.family, seconds, _bound(key))
         return token, seconds
 
     async def id_token(self, family: Family, code: Code, access_token: str) -> str:
@@ -151,6 +156,11 @@ class TokenMaker:
             **{name: value for name, value in optional.items() if value is not None},
         }
         return await self._keys.sign(ACCESS, {"typ": ACCESS_TYPE}, claims)
+
+
+def _bound(key: str | None) -> dict[str, Any]:
+    """The claim that binds a token to a key (RFC 9449, 6)."""
+    return {} if key is None else {"cnf": {"jkt": key}}
 
 
 def _half_hash(token: str) -> str:

@@ -84,6 +84,13 @@ class Tokens:
             row = await self._families.find_one(query)
         return _family(row) if row else None
 
+    async def bind(self, id_: str, key_thumbprint: str) -> None:
+        """Bind the refresh tokens of an approval to the key of that thumbprint."""
+        with available():
+            await self._families.update_one(
+                {"_id": id_}, {"$set": {"key_thumbprint": key_thumbprint}}
+            )
+
     async def families(self, subject: str, now: float) -> list[Family]:
         """The approvals of an account that hold, newest first."""
         query = {"subject": subject, "revoked": None, "forget": {"$gt": moment(now)}}
