@@ -16,6 +16,7 @@ from fhir_server.interactions.content import Content
 from fhir_server.interactions.write import Draft, draft, instant_after
 from fhir_server.services import Services
 from fhir_server.store.changes import followed
+from fhir_server.store.conformance import is_untouched
 from fhir_server.store.packages import LoadedPackage, Packages
 from fhir_server.validation import FOLLOWED
 from fhir_server.validation.packages import Package
@@ -33,13 +34,20 @@ async def definitions_followed(services: Services) -> AsyncIterator[None]:
 
     def adopt(type_: str, id_: str, raw: bytes | None) -> None:
         key = f"{type_}/{id_}"
-        if raw is None or (type_ != "StructureDefinition" and len(raw) > MOST_FOLLOWED_BYTES):
-            validator.drop(key)
-        else:
+        if raw is not None and _is_news(type_, raw):
             validator.put(key, raw)
+        else:
+            validator.drop(key)
 
     async with followed(services.store.database, FOLLOWED, adopt):
         yield
+
+
+def _is_news(type_: str, raw: bytes) -> bool:
+    """Whether the validator must take it in: it knows what the program itself brings."""
+    if is_untouched(raw):
+        return False
+    return type_ == "StructureDefinition" or len(raw) <= MOST_FOLLOWED_BYTES
 
 
 async def add_package(

@@ -17,9 +17,11 @@ import structlog
 
 from fhir_server.errors import Unavailable
 from fhir_server.fhir import codec
+from fhir_server.fhir.archive import Archive
 from fhir_server.services import Services
 from fhir_server.store.conformance import bring
 from fhir_server.terminology import base
+from fhir_server.validation.profiles import library as profiles
 
 log = structlog.get_logger()
 
@@ -41,14 +43,25 @@ def _terminology() -> Iterator[codec.Resource]:
         yield codec.value(known.raw(entry))
 
 
-SOURCES: tuple[Source, ...] = (Source(base.folder, _terminology),)
+def _profiles() -> Iterator[codec.Resource]:
+    """StructureDefinitions: R4's types and extensions, and our own profiles."""
+    archive = Archive(profiles.folder() / profiles.ARCHIVE)
+    for row in archive.rows:
+        yield codec.value(archive.raw(row))
+    yield from profiles.load().own()
+
+
+SOURCES: tuple[Source, ...] = (
+    Source(base.folder, _terminology),
+    Source(profiles.folder, _profiles),
+)
 
 
 def digest() -> str:
     """What tells the definitions of this program from those of another version."""
     found = hashlib.sha256()
     for source in SOURCES:
-        for path in sorted(source.folder().iterdir()):
+        for path in sorted(one for one in source.folder().iterdir() if one.is_file()):
             found.update(path.name.encode() + path.read_bytes())
     return found.hexdigest()
 

@@ -7,6 +7,7 @@ from itertools import islice
 import pytest
 
 from fhir_server.loading import conformance
+from fhir_server.store.conformance import is_untouched
 from tests.api.assertions import assert_outcome
 
 GENDER = "http://hl7.org/fhir/ValueSet/administrative-gender"
@@ -42,6 +43,24 @@ async def test_they_are_read_and_searched_like_any_resource(client, server, few)
         assert tagged.json()["total"] >= 3
     left = await client.get("ValueSet?_tag:not=urn:fhir-server:origin|base&_summary=count")
     assert left.json()["total"] == 0
+
+
+async def test_validation_follows_them_only_once_they_are_changed(client, server, few):
+    await conformance.bring_definitions(server._fhir._services)
+    answer = await client.get("ValueSet/administrative-gender")
+    assert is_untouched(answer.content)
+    edited = {**answer.json(), "status": "retired"}
+    assert (await client.put("ValueSet/administrative-gender", json=edited)).status_code == 200
+    answer = await client.get("ValueSet/administrative-gender")
+    assert not is_untouched(answer.content)
+
+
+def test_structure_definitions_are_among_them():
+    found = [one for source in conformance.SOURCES for one in source.resources()]
+    urls = {one["url"] for one in found if one["resourceType"] == "StructureDefinition"}
+    assert "http://hl7.org/fhir/StructureDefinition/Patient" in urls
+    assert any(url.startswith("https://fhir-server.example.org/") for url in urls)
+    assert len({(one["resourceType"], one["id"]) for one in found}) == len(found)
 
 
 async def test_what_somebody_stored_or_deleted_stays(client, server, few):
