@@ -26,6 +26,7 @@ from fhir_server.smart.made_up_sign_in import made_up_approval
 from fhir_server.smart.server import AuthorizationServer
 from fhir_server.smart.style import STYLE
 from fhir_server.smart.userinfo import userinfo
+from fhir_server.web.routes import fault_page
 
 MAX_BYTES = 256 * 1024
 FORM = "application/x-www-form-urlencoded"
@@ -127,6 +128,10 @@ async def _authorize(request: Request, server: AuthorizationServer) -> Response:
         pending = await server.authorizer.begin(pairs)
     except Redirected as error:
         return _redirect(error.url)
+    except OAuthError as error:
+        if "text/html" not in request.headers.get("accept", ""):
+            raise
+        return await fault_page(request, "app-refused", error.status, error.description)
     match server.settings.test_sign_in:
         case "approve":
             approval = made_up_approval(pending, server.settings, server.now())

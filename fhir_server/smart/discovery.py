@@ -112,6 +112,7 @@ def _common(endpoints: Endpoints) -> dict[str, Any]:
         "token_endpoint": endpoints.at(paths.TOKEN),
         "introspection_endpoint": endpoints.at(paths.INTROSPECT),
         "revocation_endpoint": endpoints.at(paths.REVOKE),
+        "management_endpoint": endpoints.at(paths.MANAGE),
         "grant_types_supported": list(GRANTS),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],

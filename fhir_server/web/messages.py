@@ -105,6 +105,11 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "signed-out": ("Vous êtes déconnecté", "You are signed out"),
     "fault-title": ("Cela n'est pas possible", "This is not possible"),
+    "app-refused": (
+        "L'application a fait une demande qui n'est pas en règle. Rien n'a été ouvert. "
+        "Prévenez ceux qui l'ont faite :",
+        "The app made a request that is not in order. Nothing was opened. Tell those who made it:",
+    ),
     "request-gone": (
         "Cette demande a déjà reçu une réponse, ou elle est trop ancienne. "
         "Recommencez depuis l'application.",

@@ -89,15 +89,17 @@ def _add(
         try:
             return await handler(await Visit.of(request, people), request)
         except Refused:
-            return await _fault(request, people, "form-elsewhere", 403)
+            return await fault_page(request, "form-elsewhere", 403)
         except Unavailable:
             raise
         except FhirError as error:
-            return await _fault(request, people, "form-elsewhere", error.status)
+            return await fault_page(request, "form-elsewhere", error.status)
 
     pages.add_route(path, answer, [method], include_in_schema=False)
 
 
-async def _fault(request: Request, people: People, fault: str, status: int) -> Response:
+async def fault_page(request: Request, fault: str, status: int, detail: str = "") -> Response:
+    """The page that says what went wrong, and to developers in `detail` why."""
     bare = Request({**request.scope, "method": "GET"})
-    return page(await Visit.of(bare, people), "fault.html", status=status, fault=fault)
+    visit = await Visit.of(bare, request.app.state.people)
+    return page(visit, "fault.html", status=status, fault=fault, detail=detail)

@@ -57,6 +57,19 @@ async def test_s15_the_browser_stays_where_client_or_redirect_uri_is_in_doubt(ap
     assert "location" not in answer.headers
 
 
+@pytest.mark.parametrize("language", ["fr", "en"])
+async def test_s15_a_person_is_told_so_on_a_page_that_runs_nothing(http, language):
+    headers = {"Accept": "text/html,*/*;q=0.8", "Accept-Language": language}
+    wrong = {"client_id": "public", "redirect_uri": "https://evil.example.org/"}
+    answer = await http.get(ROOT + "/auth/authorize", params=wrong, headers=headers)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["content-language"] == language
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+    assert "redirect_uri" in answer.text
+    assert "evil.example.org" not in answer.text
+
+
 REFUSED = [
     ("s13", {"response_type": "token"}, "unsupported_response_type"),
     ("s13", {"response_type": None}, "unsupported_response_type"),
