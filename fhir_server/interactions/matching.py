@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fhir_server.access.grant import Action, Filter, Grant
-from fhir_server.errors import Forbidden, MalformedRequest
+from fhir_server.errors import Forbidden, MalformedRequest, UnsupportedParameter
 from fhir_server.exchange import Pairs
 from fhir_server.interactions.finder import StoreFinder, context_of
 from fhir_server.interactions.rows import START, Reader
@@ -56,6 +56,10 @@ async def criteria_filter(
     if not grant.allows(type_, Action.SEARCH):
         raise Forbidden(f"A condition is a search: it needs the right to search {type_}")
     search = parse((type_,), pairs, services.registry)
+    if search.contained != "false":
+        raise UnsupportedParameter(
+            "_contained: a condition is about whole resources", expression="http._contained"
+        )
     conditions = search.conditions[type_]
     if not conditions:
         raise MalformedRequest("No criteria: this would match every resource of the type")

@@ -22,6 +22,7 @@ from fhir_server.fhir import bundle
 from fhir_server.fhir.bundle import Link
 from fhir_server.fhir.outcome import outcome_bytes
 from fhir_server.fhir.subset import subset_bytes
+from fhir_server.interactions.contained import contained_in, container_queries
 from fhir_server.interactions.explanation import explanation, take_explain
 from fhir_server.interactions.finder import StoreFinder, context_of
 from fhir_server.interactions.inclusion import included
@@ -110,9 +111,12 @@ async def _page(
     if asked.most is not None:
         total = None if total is None else _at_most(total, asked)
         edges = edges if end < asked.most else replace(edges, after=None)
+    matches = rows.versions
+    if asked.contained_type == "contained" and asked.contained != "false":
+        matches = await contained_in(matches, queries, request, services, rows.time)
     others = await included(rows.versions, asked.includes, request, services)
     entries = [
-        *_entries(rows.versions, "match", asked, request, services),
+        *_entries(matches, "match", asked, request, services),
         *_entries(others.versions, "include", asked, request, services),
         *outcome_entries((*asked.warnings, *others.warnings)),
     ]
@@ -156,10 +160,16 @@ async def compile_queries(
     for type_, conditions in asked.conditions.items():
         if not request.grant.allows(type_, Action.SEARCH):
             continue
-        filter_ = await resolve(
-            conditions, context_of(type_, services), finder, compartment=scope.compartment
-        )
-        queries.append(plan(type_, filter_, asked.sort, alone=len(asked.conditions) == 1))
+        context = context_of(type_, services)
+        if asked.contained != "false":
+            inside = await resolve(conditions, context, finder)
+            queries += await container_queries(
+                type_, inside, scope.compartment, asked, request, services
+            )
+        if asked.contained != "true":
+            filter_ = await resolve(conditions, context, finder, compartment=scope.compartment)
+            alone = len(asked.conditions) == 1 and asked.contained == "false"
+            queries.append(plan(type_, filter_, asked.sort, alone=alone))
     return queries
 
 

@@ -12,7 +12,7 @@ from fhir_server.search.collector import Collector
 from fhir_server.search.compartments import Compartments
 from fhir_server.search.custom import value_types
 from fhir_server.search.extraction import Walk
-from fhir_server.search.keys import Keys
+from fhir_server.search.keys import Contained, Keys
 from fhir_server.search.kinds import Node
 from fhir_server.search.kinds.special import Id, LastUpdated, Unsupported
 from fhir_server.search.registry import Parameter, Registry
@@ -95,9 +95,26 @@ class Indexer:
         out.check()
         start, end = out.clinical_date or (None, None)
         patient = _patient(plan, type_, id_, out)
+        contained = self._contained(resource) if "contained" in resource else ()
+        for one in contained:
+            out.keys[f"#{one.type}"] = None
         told, texts = words_of(resource, text_names(self._definitions))
         return Keys(
-            patient, start, end, list(out.keys), list(out.ranges), tuple(out.seen), told, texts
+            patient,
+            start,
+            end,
+            list(out.keys),
+            list(out.ranges),
+            tuple(out.seen),
+            told,
+            texts,
+            contained,
+        )
+
+    def _contained(self, resource: dict[str, Any]) -> tuple[Contained, ...]:
+        return tuple(
+            Contained(one["resourceType"], one.get("id", ""), self(one))
+            for one in resource["contained"]
         )
 
     def _read(self, parameter: Parameter) -> frozenset[str]:

@@ -24,7 +24,8 @@ class Keys(NamedTuple):
     and end of the type's main clinical date, in microseconds since 1970; `k` holds what is matched
     by equality or prefix (always with `*`), `r` every other ordered value. `s` names the parameters
     that have a value; no index has it, since `:missing` seldom leaves few resources. `n` are the
-    words of the narrative, `t` those of other texts; no index has them either.
+    words of the narrative, `t` those of other texts; no index has them either. `c` has the keys of
+    each contained resource.
     """
 
     p: str | None
@@ -35,3 +36,12 @@ class Keys(NamedTuple):
     s: Sequence[str] = ()
     n: Sequence[str] = ()
     t: Sequence[str] = ()
+    c: Sequence[Contained] = ()
+
+
+class Contained(NamedTuple):
+    """A resource that is contained in another one, with its own keys."""
+
+    type: str
+    id: str
+    keys: Keys

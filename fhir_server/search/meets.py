@@ -32,6 +32,7 @@ def searchable(id_: str, updated: int, keys: Keys) -> dict[str, Any]:
         "s": list(keys.s),
         "n": list(keys.n),
         "t": list(keys.t),
+        "c": [{**searchable(one.id, 0, one.keys), "type": one.type} for one in keys.c],
     }
 
 

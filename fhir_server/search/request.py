@@ -33,8 +33,6 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.:/,$-]*")
 """What needs no percent-encoding; most names and many values."""
 
 UNSUPPORTED = {
-    "_contained": "contained resources are not searched",
-    "_containedType": "contained resources are not searched",
     "_query": "there are no named queries",
     "_type": "it belongs to searches across types: [base]?_type=A,B",
 }
@@ -68,6 +66,8 @@ class SearchRequest:
     warnings: tuple[str, ...] = ()
     cursor: str = ""
     most: int | None = None
+    contained: str = "false"
+    contained_type: str = "container"
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -245,11 +245,6 @@ class _Reading:
     def _present(self, name: str, value: str) -> None:
         self.applied.append((name, value))
 
-    def _contained(self, name: str, value: str) -> None:
-        if value != "false":  # the default may be said
-            raise UnknownParameter(f"{name}: {UNSUPPORTED[name]}", expression=f"http.{name}")
-        self._once(name, value)
-
     def finish(self) -> SearchRequest:
         summary = self.once.get("_summary", "")
         if summary == "text" and self.includes:
@@ -270,10 +265,14 @@ class _Reading:
             tuple(self.warnings),
             self.once.get(cursor.PARAMETER, ""),
             int(self.once["_maxresults"]) if "_maxresults" in self.once else None,
+            self.once.get("_contained", "false"),
+            self.once.get("_containedType", "container"),
         )
 
 
 _CHOICES = {
+    "_contained": ("true", "both", "false"),
+    "_containedType": ("container", "contained"),
     "_total": ("none", "estimate", "accurate"),
     "_summary": ("true", "text", "data", "count", "false"),
 }
@@ -287,7 +286,8 @@ _TAKERS: dict[str, Callable[[_Reading, str, str], None]] = {
     "_elements": _Reading._elements,
     "_include": _Reading._include,
     "_revinclude": _Reading._include,
-    "_contained": _Reading._contained,
+    "_contained": _Reading._choice,
+    "_containedType": _Reading._choice,
     "_format": _Reading._present,
     "_pretty": _Reading._present,
     cursor.PARAMETER: _Reading._single,

@@ -94,5 +94,5 @@ def _change(version: Version, keys: Keys) -> list[Document]:
     """The update that gives a document the fields of its new keys and takes away the others."""
     fresh = current_document(replace(version, keys=keys))
     fields = {name: {"$literal": fresh[name]} for name in fresh.keys() - UNTOUCHED}
-    gone = [name for name in ("p", "r", "n", "t") if name not in fresh]
+    gone = [name for name in ("p", "r", "n", "t", "c") if name not in fresh]
     return [{"$set": fields}, *([{"$unset": gone}] if gone else [])]

@@ -73,11 +73,12 @@ def current_document(new: Version, old: Version | None = None) -> Document:
         return document | (_key_fields(keys, "g") if keys else {"g": []})
     if keys is None:
         raise ValueError(f"{new.type}/{new.id} has no keys")
-    document |= _key_fields(keys, "k")
-    if keys.n:
-        document["n"] = list(keys.n)
-    if keys.t:
-        document["t"] = list(keys.t)
+    document |= _key_fields(keys, "k") | _unindexed(keys)
+    if keys.c:
+        document["c"] = [
+            {"type": one.type, "_id": one.id, **_key_fields(one.keys, "k"), **_unindexed(one.keys)}
+            for one in keys.c
+        ]
     if new.blob is not None:
         document["f"] = new.blob
     else:
@@ -116,6 +117,12 @@ def _key_fields(keys: Keys, name: str) -> Document:
     if keys.r:
         fields["r"] = [{"k": k, "lo": lo, "hi": hi} for k, lo, hi in keys.r]
     return fields
+
+
+def _unindexed(keys: Keys) -> Document:
+    """The fields of the words, where there are any."""
+    found = {"n": list(keys.n), "t": list(keys.t)}
+    return {name: words for name, words in found.items() if words}
 
 
 def parse(type_: str, document: Document) -> Version:

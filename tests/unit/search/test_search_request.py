@@ -106,8 +106,6 @@ def test_chains_and_modifiers_not_understood_are_never_ignored(
     ("name", "value"),
     [
         ("_query", "everything"),
-        ("_contained", "true"),
-        ("_containedType", "container"),
         ("_include", "Observation:subjekt"),
         ("_include", "Observatoin:subject"),
         ("_sort", "dat"),
