@@ -9,6 +9,7 @@ from typing import Any
 from fhir_server.errors import Issue
 from fhir_server.fhir.definitions import Definitions
 from fhir_server.validation.invariants import Invariants
+from fhir_server.validation.native import NATIVE
 from fhir_server.validation.profiles import library as profiles
 from fhir_server.validation.profiles.checker import Checker
 from fhir_server.validation.profiles.compiler import Compiler
@@ -43,8 +44,8 @@ class Validator:
         self.compiler = Compiler(definitions, self.library, self._members)
         self._structure = Structure(definitions)
         extensions = Extensions(definitions, self.compiler)
-        self._invariants = Invariants(definitions, extended=extensions)
-        self._demands = Invariants(definitions, ("error",), extensions)
+        self._invariants = Invariants(definitions, extended=extensions, native=NATIVE)
+        self._demands = Invariants(definitions, ("error",), extensions, NATIVE)
         self._checker = Checker(self.compiler, unknown_profile, demanded)
 
     def put(self, id_: str, raw: bytes) -> None:

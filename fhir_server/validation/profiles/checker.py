@@ -49,6 +49,8 @@ class Checker:
 
     def _resource(self, resource: Json, asked: Sequence[str], run: Run) -> Faults:
         faults: Faults = None
+        if not run.quiet:
+            faults = self._advice(resource, run)
         for url in dict.fromkeys(asked):
             faults = _add(faults, self._conformance(resource, url, "error", "", run))
         meta = resource.get("meta")
@@ -70,6 +72,12 @@ class Checker:
         if resource["resourceType"] == "Bundle":
             faults = _add(faults, self._entries(resource, run))
         return faults
+
+    def _advice(self, resource: Json, run: Run) -> Faults:
+        """What R4's own definition of the type advises: its extensible bindings."""
+        type_ = resource["resourceType"]
+        profile = self.compiler.profile(f"{CORE}{type_}")
+        return None if profile is None else profile.test(Item(type_, resource, None, ""), run)
 
     def _entries(self, bundle: Json, run: Run) -> Faults:
         faults: Faults = None
