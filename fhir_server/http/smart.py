@@ -45,8 +45,6 @@ def add_smart(pages: FastAPI, settings: Settings) -> None:
         (paths.OPENID_CONFIGURATION, ("GET",), _openid_configuration, True),
         (paths.OAUTH_CONFIGURATION, ("GET",), _openid_configuration, True),
         (paths.JWKS, ("GET",), _jwks, True),
-        (paths.STYLE, ("GET",), _style, True),
-        (paths.BRANDS, ("GET",), _brands, True),
         (paths.AUTHORIZE, ("GET", "POST"), _authorize, False),
         (paths.TOKEN, ("POST",), _token, False),
         (paths.INTROSPECT, ("POST",), _introspect, False),
@@ -55,6 +53,8 @@ def add_smart(pages: FastAPI, settings: Settings) -> None:
         (paths.REGISTER + "/{client_id}", ("GET", "PUT", "DELETE"), _manage, False),
         (paths.USERINFO, ("GET", "POST"), _userinfo, False),
         (paths.LAUNCH, ("POST",), _launch, False),
+        (paths.STYLE, ("GET",), _style, True),
+        (paths.BRANDS, ("GET",), _brands, True),
     ]
     for path, methods, handler, public in table:
         answer = _answering(handler, ANY_ORIGIN if public else settings.cors_origins)

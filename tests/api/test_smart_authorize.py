@@ -67,7 +67,7 @@ async def test_s15_a_person_is_told_so_on_a_page_that_runs_nothing(http, languag
     assert answer.headers["content-language"] == language
     assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
     assert "redirect_uri" in answer.text
-    assert "evil.example.org" not in answer.text
+    assert "https://evil.example.org" not in answer.text
 
 
 REFUSED = [
