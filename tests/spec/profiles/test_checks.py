@@ -240,7 +240,9 @@ BROKEN: dict[str, tuple[Any, ...]] = {
     ),
     "another type": ("Observation.value", "valueQuantity", observation(valueString="a"), TYPED),
     "by existence": (
-        "Patient.telecom", "now", patient(telecom=[{"system": "phone", "value": "1", "period": {"start": "2000"}}]),
+        "Patient.telecom",
+        "now",
+        patient(telecom=[{"system": "phone", "value": "1", "period": {"start": "2000"}}]),
         PHONE,
     ),
     "by what a reference says": (
