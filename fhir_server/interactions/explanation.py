@@ -1,6 +1,6 @@
 """How a search is carried out: `_explain=true` on any search, and `$explain`.
 
-For callers alone who may see everything anyway: a filter names keys, and what is examined counts
+For callers alone from whom nothing of the types searched is hidden: what is examined counts
 resources that others must not know of.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
+from fhir_server.access.grant import Action
 from fhir_server.errors import Forbidden
 from fhir_server.exchange import FhirRequest, FhirResponse, Pairs
 from fhir_server.fhir import codec
@@ -23,17 +24,14 @@ from fhir_server.services import Services
 from fhir_server.store.resources import PageQuery
 
 PARAMETER = "_explain"
-POLICIES = frozenset({"open", "system"})
-"""The policies of grants that hide nothing."""
-
 _SHOWN = 20
 """Alternatives of a filter that are shown; a chain may have 100,000."""
 
 Parts = list[dict[str, Any]]
 
 
-def take_explain(pairs: Pairs, request: FhirRequest) -> tuple[bool, Pairs]:
-    """Whether `_explain=true` is among the pairs, and the others.
+def take_explain(pairs: Pairs, types: Sequence[str], request: FhirRequest) -> tuple[bool, Pairs]:
+    """Whether `_explain=true` is among the pairs of a search of the types, and the other pairs.
 
     Raises Forbidden for callers who may not see how a search is carried out, MalformedRequest for a
     value other than true and false.
@@ -46,7 +44,7 @@ def take_explain(pairs: Pairs, request: FhirRequest) -> tuple[bool, Pairs]:
     rest = tuple(pair for pair in pairs if pair[0] != PARAMETER)
     if "true" not in values:
         return False, rest
-    if request.grant.policy not in POLICIES:
+    if any(request.grant.filter(type_, Action.SEARCH) for type_ in types):
         raise Forbidden("Not permitted: how a search is carried out")
     return True, rest
 

@@ -62,7 +62,7 @@ async def search(
             "application/x-www-form-urlencoded, or send no body"
         )
     began = perf_counter()
-    explained, pairs = take_explain(pairs, request)
+    explained, pairs = take_explain(pairs, scope.types, request)
     asked = parse(
         scope.types,
         pairs,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from fhir_server.errors import UnsupportedParameter
 from fhir_server.search.criteria import UnknownParameter, malformed, unknown
+from fhir_server.search.kinds.words import Words
 from fhir_server.search.registry import Parameter, Registry
 
 MAX_SORTED = 100_000
@@ -74,6 +75,10 @@ def _parameters(
             raise UnsupportedParameter(
                 f"_sort: {type_}.{code} is of type {parameter.type}, which has no order",
                 expression="http._sort",
+            )
+        if isinstance(parameter.kind, Words):
+            raise UnsupportedParameter(
+                f"_sort: {code} looks for words, which have no order", expression="http._sort"
             )
         found.append((type_, parameter))
     return tuple(found)

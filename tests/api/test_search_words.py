@@ -79,6 +79,11 @@ async def test_what_is_no_search_text_is_refused(client, value):
     assert_outcome(answer, 400, "invalid", "http._content")
 
 
+async def test_words_have_no_order(client):
+    answer = await client.get("Patient?_sort=_text")
+    assert_outcome(answer, 400, "not-supported", "http._sort")
+
+
 async def test_words_follow_updates(filled):
     await filled.put("Patient/b", json=told("b", "<p>healed</p>"))
     assert ids(await get(filled, "Patient?_text=bone")) == []
