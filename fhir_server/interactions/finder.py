@@ -44,6 +44,13 @@ class StoreFinder:
             )
         )
 
+    async def patients(self, type_: str, filter_: Filter, limit: int) -> Sequence[str]:
+        """The ids of the patients whose records hold resources that meet the filter."""
+        selections = self.store.selections
+        return self._values(
+            await selections.patients(type_, filter_, limit, self.grant, self.session, self.time)
+        )
+
     def _values(self, rows: Rows) -> list[str]:
         if self.time is None:
             self.time = rows.cluster_time

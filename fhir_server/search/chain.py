@@ -15,7 +15,7 @@ from typing import Protocol
 
 from fhir_server.access.grant import Filter
 from fhir_server.errors import TooCostly
-from fhir_server.search.compile import EVERY, Part, combine, compile_plain
+from fhir_server.search.compile import EVERY, Part, combine, compile_plain, implied
 from fhir_server.search.conditions import (
     Chain,
     Compared,
@@ -50,6 +50,9 @@ class Finder(Protocol):
     async def keys(self, type_: str, filter_: Filter, prefix: str, limit: int) -> Sequence[str]:
         """The different keys with this prefix among the resources that meet the filter."""
 
+    async def patients(self, type_: str, filter_: Filter, limit: int) -> Sequence[str]:
+        """The ids of the patients (`p`) of the resources that meet the filter."""
+
 
 async def resolve(
     conditions: Sequence[Condition],
@@ -79,6 +82,7 @@ async def _parts(
                 await _prepare(condition.parameter, condition.modifier, condition.values, context)
                 beside = [other for other in conditions if isinstance(other, Plain)]
                 parts.append(compile_plain(condition, context, beside))
+                parts += implied(condition, context)
             case Chain():
                 parts.append(Part(_CHAIN_RANK, await _chain(condition, context, finder)))
             case Has():
@@ -166,6 +170,11 @@ def _any(field: str, values: list[str]) -> Filter:
 async def _has(has: Has, context: MatchContext, finder: Finder) -> Filter:
     there = await resolve((has.condition,), replace(context, type=has.type), finder)
     step = f"_has:{has.type}:{has.reference.code}"
+    if has.reference.patient and context.type == "Patient":
+        ids = await finder.patients(has.type, there, MAX_CHAINED + 1)
+        if len(ids) > MAX_CHAINED:
+            raise _too_many(step)
+        return {"_id": {"$in": sorted(ids)}}
     prefix = f"{has.reference.code}={context.type}/"
     return {"_id": {"$in": await _pointed_at(has.type, there, prefix, step, finder)}}
 

@@ -18,7 +18,7 @@ from fhir_server.search.computed import ComputedKey
 from fhir_server.search.conditions import Plain
 from fhir_server.search.keyset import Order
 from fhir_server.search.kinds import MatchContext
-from fhir_server.search.kinds.composite import ORDERED, fused
+from fhir_server.search.kinds.composite import ORDERED, fused, token_bound
 from fhir_server.search.registry import Parameter
 from fhir_server.search.sort import SortKey
 
@@ -80,6 +80,14 @@ def compile_plain(plain: Plain, context: MatchContext, beside: Iterable[Plain] =
                     return Part(_rank(parameter), both)
     found = parameter.kind.match(parameter, plain.modifier, plain.values, context)
     return Part(_rank(parameter), found)
+
+
+def implied(plain: Plain, context: MatchContext) -> list[Part]:
+    """What a condition asks for besides that bounds an index better: the code of a composite."""
+    if plain.parameter.type != "composite" or plain.modifier:
+        return []
+    bound = token_bound(plain.parameter, plain.values, context)
+    return [Part(_rank(plain.parameter), bound)] if bound and bound.keys() == {"k"} else []
 
 
 def combine(parts: Iterable[Part]) -> Filter:

@@ -5,7 +5,6 @@ All of it under the caller's grant, as of one moment where one is given.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,15 +49,28 @@ class Selections:
         at_cluster_time: int | None = None,
     ) -> Rows:
         """As `_id` the different keys with this prefix among resources that meet the filter."""
-        begins = {"k": {"$regex": f"^{re.escape(prefix)}"}}
+        begins = [{"$gte": ["$$this", prefix]}, {"$lt": ["$$this", f"{prefix}\U0010ffff"]}]
         stages: list[Document] = [
-            {"$project": {"_id": 0, "k": 1}},
+            {"$project": {"_id": 0, "k": {"$filter": {"input": "$k", "cond": {"$and": begins}}}}},
             {"$unwind": "$k"},
-            {"$match": begins},
             {"$group": {"_id": "$k"}},
             {"$limit": limit},
         ]
         return await self.ordered(type_, filter_, stages, grant, session, at_cluster_time)
+
+    async def patients(
+        self,
+        type_: str,
+        filter_: Filter,
+        limit: int,
+        grant: Grant,
+        session: Session | None,
+        at_cluster_time: int | None = None,
+    ) -> Rows:
+        """As `_id` the different patients (`p`) of the resources that meet the filter."""
+        theirs = both(filter_, {"p": {"$exists": True}})
+        stages: list[Document] = [{"$group": {"_id": "$p"}}, {"$limit": limit}]
+        return await self.ordered(type_, theirs, stages, grant, session, at_cluster_time)
 
     async def ordered(
         self,

@@ -153,6 +153,21 @@ def fused(
     return None
 
 
+def token_bound(
+    parameter: Parameter, values: Sequence[str], context: MatchContext
+) -> Filter | None:
+    """What the first token among the parts asks for by itself; None where none is a token.
+
+    Whatever meets the composite meets it too, and an index has it in the order of pages.
+    """
+    for at, component in enumerate(parameter.components):
+        known = context.registry.find(context.type, component.parameter.code)
+        if known is not None and known.type == "token" and known.url == component.parameter.url:
+            given = [_parts(parameter, value)[at] for value in values]
+            return known.kind.match(known, "", given, context)
+    return None
+
+
 def _parts(parameter: Parameter, value: str) -> Sequence[str]:
     given = parts(value, "$")
     if len(given) != len(parameter.components) or not all(given):
