@@ -271,7 +271,9 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     server = embedded.start(folder, cache_gb=3.0)
     try:
-        settings = Settings(mongodb_uri=server.uri, mongodb_database=DATABASE, access="open")
+        settings = Settings(
+            mongodb_uri=server.uri, mongodb_database=DATABASE, access="open", base_definitions=False
+        )
         with MongoClient[dict[str, Any]](server.uri) as client:
             known = client[DATABASE]["Patient"].estimated_document_count()
         if known != people:

@@ -247,7 +247,7 @@ def _string(chance: random.Random, node: Node, modifier: str) -> str:
         text = text[start : start + chance.randint(1, 20)]
     if chance.random() < 0.2:
         text = text.swapcase()
-    return escaped(text) if text.strip() else "none"
+    return escaped(text) if values.plain(text) else "none"
 
 
 def _token(chance: random.Random, node: Node, modifier: str) -> str:
