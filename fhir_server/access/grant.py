@@ -7,7 +7,7 @@ resource, on everything that is written and before anything is answered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
@@ -141,6 +141,9 @@ class Grant:
     _filters: dict[tuple[str, Action], Filter] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _fields: dict[tuple[str, Action], dict[str, int]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def closed(cls) -> Grant:
@@ -191,6 +194,15 @@ class Grant:
             self._filters[type_, action] = found
         return found
 
+    def fields(self, type_: str, action: Action) -> dict[str, int]:
+        """The fields that `decide` asks of, as a projection; `g` beside `k`, for tombstones."""
+        found = self._fields.get((type_, action))
+        if found is None:
+            names = set(_names(self.filter(type_, action)))
+            found = dict.fromkeys(sorted(names | {"k", "g"}), 1)
+            self._fields[type_, action] = found
+        return found
+
     def _filter(self, type_: str, action: Action) -> Filter:
         demands = [part.filter(type_, action) for part in (Part("", self.rules), *self.parts)]
         if any(demand is NOTHING for demand in demands):
@@ -220,6 +232,15 @@ def _all(parts: list[Filter]) -> Filter:
     if len(parts) > 1:
         return {"$and": parts}
     return parts[0] if parts else {}
+
+
+def _names(filter_: Filter) -> Iterator[str]:
+    for name, wanted in filter_.items():
+        if name.startswith("$"):
+            for part in wanted:
+                yield from _names(part)
+        else:
+            yield name.partition(".")[0]
 
 
 def _rows(rules: tuple[Rule, ...]) -> list[Any]:

@@ -7,8 +7,9 @@ time.
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from fhir_server.access.grant import Grant
@@ -51,7 +52,7 @@ class Authentication:
         own: TokenMaker,
         trusted: TrustedIssuers,
         proofs: Proofs,
-        is_revoked: Callable[[str, str], Awaitable[bool]],
+        is_revoked: Callable[[str, str], Future[bool]],
         grant: Callable[[Principal], Grant],
         now: Callable[[], float],
     ) -> None:
@@ -71,7 +72,7 @@ class Authentication:
 
         Without credentials it stays nobody's. Raises Unauthenticated for a token that is not good,
         TooManyRequests, and MalformedRequest where two tokens were sent. Whether a token was
-        revoked is asked by `check_revoked`.
+        revoked is asked by `is_revoked`.
         """
         if self._open:
             request.grant = OPEN
@@ -97,10 +98,9 @@ class Authentication:
         request.principal = principal
         request.grant = caller.grant
 
-    async def check_revoked(self, principal: Principal) -> None:
-        """Raise Unauthenticated where the token or its family was revoked before this call."""
-        if await self._is_revoked(principal.jti, principal.family):
-            raise _refusal("The access token was revoked")
+    def is_revoked(self, principal: Principal) -> Future[bool]:
+        """Whether the token or its family was revoked before this call."""
+        return self._is_revoked(principal.jti, principal.family)
 
     async def _verify(self, token: str) -> Caller:
         self._known.pop(token, None)
@@ -149,6 +149,11 @@ class Authentication:
             raise _refusal(error.description, "DPoP", "invalid_dpop_proof") from None
         if signed_by != principal.key_thumbprint:
             raise _refusal("The DPoP proof is of another key than the token", "DPoP")
+
+
+def revoked() -> Unauthenticated:
+    """The error for a token that was good once."""
+    return _refusal("The access token was revoked")
 
 
 def _refusal(

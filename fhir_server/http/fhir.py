@@ -6,7 +6,6 @@ It is plain ASGI because it is on the path of every request: what a framework wo
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import os
 import re
@@ -23,7 +22,7 @@ from fhir_server.exchange import FhirRequest, FhirResponse
 from fhir_server.fhir.codec import decode, pretty
 from fhir_server.fhir.outcome import outcome_bytes
 from fhir_server.fhir.xml import to_xml
-from fhir_server.http.auth import CHALLENGE, CLOSED, INSUFFICIENT, Authentication
+from fhir_server.http.auth import CHALLENGE, CLOSED, INSUFFICIENT, Authentication, revoked
 from fhir_server.http.body import Disconnected, parse_pairs, read_body
 from fhir_server.http.cors import origin_headers, preflight_headers
 from fhir_server.http.log import log, log_request
@@ -122,16 +121,22 @@ class FhirEndpoint:
         await authentication.identify(request, scope["headers"])
         if request.principal is None:
             return await self._answer(request, found, receive)
+        check = authentication.is_revoked(request.principal)
         if request.method not in ("GET", "HEAD"):
-            await authentication.check_revoked(request.principal)
+            if await check:
+                raise revoked()
             return await self._answer(request, found, receive)
-        check = asyncio.ensure_future(authentication.check_revoked(request.principal))
         try:
             response = await self._answer(request, found, receive)
-        except BaseException:
-            await check
+        except FhirError:
+            if await check:
+                raise revoked() from None
             raise
-        await check
+        except BaseException:
+            check.cancel()
+            raise
+        if await check:
+            raise revoked()
         return response
 
     async def _answer(self, request: FhirRequest, found: Match, receive: Receive) -> FhirResponse:

@@ -20,10 +20,12 @@ from fhir_server.store.version import KEPT, SHOWN, Version, history_id, parse
 
 
 class _Wanted(NamedTuple):
+    """One caller's wish; `free` where the grant demands nothing of the resource."""
+
     id: str
     actions: tuple[Action, ...]
     grant: Grant
-    filter: Filter
+    free: bool
 
 
 class Reads:
@@ -154,10 +156,12 @@ class Reads:
         keys: bool,
         session: Session | None,
     ) -> Document | None:
-        guard = shown(grant, type_, *actions, tombstones=True)
-        if guard is NOTHING:
+        parts = [grant.filter(type_, action) for action in actions]
+        if all(part is NOTHING for part in parts):
             return None
+        free = not all(parts)
         if session is not None:
+            guard = {} if free else shown(grant, type_, *actions, tombstones=True)
             await self._collections.ensure([type_])
             document = await self._collections.current(type_).find_one(
                 both({"_id": id_}, guard), KEPT, session=session.mongo
@@ -169,7 +173,7 @@ class Reads:
         if group is None:
             group = Group(_Query(self._collections, type_, keys))
             self._groups[type_, keys] = group
-        return await group.submit(_Wanted(id_, actions, grant, guard))
+        return await group.submit(_Wanted(id_, actions, grant, free))
 
     async def _of_type(
         self,
@@ -200,7 +204,7 @@ class Reads:
 
 
 class _Query:
-    """One query for many callers: each gets what its own grant shows, by filter and by decision."""
+    """One query for many callers, by id alone: each caller's own grant decides on what came."""
 
     def __init__(self, collections: Collections, type_: str, keys: bool) -> None:
         self._collection = collections.current(type_)
@@ -208,22 +212,21 @@ class _Query:
         self._fields = KEPT if keys else SHOWN
 
     async def __call__(self, wanted: Sequence[_Wanted]) -> list[Document | None]:
-        free = {one.id for one in wanted if not one.filter}
-        narrow = [one for one in wanted if one.filter]
-        branches: list[Filter] = [both({"_id": one.id}, one.filter) for one in narrow]
-        if free:
-            branches.append({"_id": {"$in": list(free)}})
-        query = branches[0] if len(branches) == 1 else {"$or": branches}
-        fields = KEPT if narrow else self._fields
+        ids = {one.id for one in wanted}
+        query = {"_id": ids.pop() if len(ids) == 1 else {"$in": list(ids)}}
+        fields = self._fields
+        for one in wanted:
+            if not one.free:
+                for action in one.actions:
+                    fields = fields | one.grant.fields(self._type, action)
         with available():
             documents = await self._collection.find(query, fields).to_list()
         found = {document["_id"]: document for document in documents}
         return [self._shown_to(one, found.get(one.id)) for one in wanted]
 
     def _shown_to(self, one: _Wanted, document: Document | None) -> Document | None:
-        if document is None or not one.filter:
+        if document is None or one.free:
             return document
-        # Another caller may have brought this document in: this one's own grant decides.
         return document if judged(one.grant, self._type, document, one.actions) else None
 
 

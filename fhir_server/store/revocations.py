@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import Iterable, Sequence
 
 from fhir_server.store.database import Database, available
@@ -18,7 +19,7 @@ class Revocations:
 
     def __init__(self, database: Database) -> None:
         self._revoked = database["auth_revoked"]
-        self._group: Group[tuple[str, str], bool] = Group(self._ask, lanes=2)
+        self._group: Group[tuple[str, str], bool] = Group(self._ask)
 
     async def add(self, ids: Iterable[str], forget: float) -> None:
         """Revoke tokens or families; remembered until `forget`, seconds since 1970 UTC."""
@@ -27,9 +28,9 @@ class Revocations:
             with available():
                 await self._revoked.update_one({"_id": id_}, {"$max": until}, upsert=True)
 
-    async def is_revoked(self, jti: str, family: str) -> bool:
+    def is_revoked(self, jti: str, family: str) -> Future[bool]:
         """Whether the token or its family was revoked, by whichever process, before this call."""
-        return await self._group.submit((jti, family))
+        return self._group.submit((jti, family))
 
     async def _ask(self, tokens: Sequence[tuple[str, str]]) -> list[bool]:
         ids = list({id_ for token in tokens for id_ in token})

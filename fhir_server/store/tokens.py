@@ -6,6 +6,7 @@ have stolen it, so that ends the family (RFC 9700, 4.14.2).
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,9 +69,9 @@ class Tokens:
         self._refresh = database["auth_refresh"]
         self.revocations = Revocations(database)
 
-    async def is_revoked(self, jti: str, family: str) -> bool:
+    def is_revoked(self, jti: str, family: str) -> Future[bool]:
         """Whether an access token or its family was revoked before this call; costs little."""
-        return await self.revocations.is_revoked(jti, family)
+        return self.revocations.is_revoked(jti, family)
 
     async def add_family(self, family: Family) -> None:
         """Keep an approval."""

@@ -13,7 +13,9 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from itertools import count
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -265,6 +267,10 @@ def twins(mongodb: str) -> Iterator[tuple[asyncio.Runner, Twins]]:
                 await stack.enter_async_context(served(mongodb, f"test_twin_{number}", **options))
                 for number in (1, 2)
             ]
+            for side in sides:
+                # Random ids would order equal rows differently on either side.
+                ids = (str(UUID(int=number)) for number in count())
+                object.__setattr__(side.services, "new_id", ids.__next__)
             for resource in SHARED:
                 await sides[0].put(resource)
             for resource in (*HIDDEN[:3], *SHARED, *HIDDEN[3:]):
