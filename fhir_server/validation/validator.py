@@ -41,8 +41,8 @@ class Validator:
         self.definitions = definitions
         self.library = library or profiles.load()
         self._members = LiveMembers()
-        self.compiler = Compiler(definitions, self.library, self._members)
         self._structure = Structure(definitions)
+        self.compiler = Compiler(definitions, self.library, self._members, self._structure.check)
         extensions = Extensions(definitions, self.compiler)
         self._invariants = Invariants(definitions, extended=extensions, native=NATIVE)
         self._demands = Invariants(definitions, ("error",), extensions, NATIVE)

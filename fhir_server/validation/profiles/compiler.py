@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fhir_server.errors import FhirError
+from fhir_server.errors import FhirError, Issue, Unprocessable
 from fhir_server.fhir.definitions import Definitions, Element, Invariant, TypeDefinition
 from fhir_server.fhir.fhirpath import FhirPathError
 from fhir_server.validation.faults import Faults, above
@@ -48,8 +48,16 @@ class Profile:
 class Compiler:
     """Compiles profiles of a library. Safe to share; anew when the library changes."""
 
-    def __init__(self, definitions: Definitions, library: Library, members: Members) -> None:
+    def __init__(
+        self,
+        definitions: Definitions,
+        library: Library,
+        members: Members,
+        structure: Callable[[Json], list[Issue]],
+    ) -> None:
+        """`structure` says what is wrong with the form of a definition: such ones are not used."""
         self.definitions = definitions
+        self._structure = structure
         self.library = library
         self.members = members
         self._seen = library.changes
@@ -81,10 +89,17 @@ class Compiler:
             self._trees[url] = None
             if definition is not None:
                 try:
-                    self._trees[url] = grow(make_snapshot(definition, self.library.find))
-                except (FhirError, KeyError, TypeError, AttributeError, IndexError) as error:
-                    self.faulty[url] = f"{type(error).__name__}: {error}"
+                    self._trees[url] = self._grow(definition)
+                except FhirError as error:
+                    self.faulty[url] = str(error)
         return self._trees[url]
+
+    def _grow(self, definition: Json) -> Branch:
+        for issue in self._structure(definition):
+            if issue.severity == "error":
+                place = ", ".join(issue.expression)
+                raise Unprocessable(f"{place}: {issue.diagnostics}")
+        return grow(make_snapshot(definition, self.library.find))
 
     def conforms(self, item: Item, url: str, run: Run) -> bool | None:
         """Whether a value has no errors against a profile; None where that is not known."""
@@ -111,8 +126,8 @@ class Compiler:
             return None
         try:
             test = self.test(tree, None, url) or _nothing
-        except (FhirPathError, KeyError, TypeError, AttributeError) as error:
-            self.faulty[url] = f"{type(error).__name__}: {error}"
+        except FhirPathError as error:
+            self.faulty[url] = str(error)
             return None
         wanted = tuple(b.id for b in _all(tree) if b.element.get("mustSupport"))
         return Profile(url, type_, wanted, test)

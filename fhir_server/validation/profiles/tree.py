@@ -18,6 +18,9 @@ class Branch:
     __slots__ = ("children", "element", "id", "name", "slice", "slices")
 
     def __init__(self, element: Json, name: str, slice_name: str) -> None:
+        most = element.get("max", "*")
+        if most != "*" and not most.isdecimal():
+            raise Unprocessable(f"max of {element['id']} must be a number or *, not {most[:40]}")
         self.element = element
         self.id: str = element["id"]
         self.name = name

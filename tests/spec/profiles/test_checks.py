@@ -23,7 +23,9 @@ def profile(name: str, type_: str, *elements: dict[str, Any], base: str = "") ->
     return {
         "resourceType": "StructureDefinition",
         "url": URL + name,
+        "name": "P",
         "status": "active",
+        "abstract": False,
         "type": type_,
         "kind": "resource",
         "derivation": "constraint",
@@ -353,6 +355,24 @@ def test_a_faulty_profile_is_told_and_not_used() -> None:
     validator.put("StructureDefinition/p", json.dumps(wrong).encode())
     issues = validator.validate(patient(meta={"profile": [wrong["url"]]}))
     assert any("Patient.nothing" in i.diagnostics and i.severity == "warning" for i in issues)
+
+
+def test_a_definition_of_a_wrong_form_is_told_and_not_used() -> None:
+    validator = Validator(R4)
+    for wrong, says in (
+        (profile("p", "Patient", at("Patient.name", max="many")), "must be a number or"),
+        (profile("p", "Patient", at("Patient.name", min="1")), "min"),
+        (profile("p", "Patient") | {"status": "odd"}, "odd"),
+    ):
+        validator.put("StructureDefinition/p", json.dumps(wrong).encode())
+        issues = validator.validate(patient(), profiles=[wrong["url"]])
+        assert any(says in i.diagnostics and i.severity == "error" for i in issues), issues
+
+
+def test_all_of_r4_can_be_used() -> None:
+    compiler = Validator(R4).compiler
+    unused = {url for url in compiler.library.urls() if compiler.profile(url) is None}
+    assert unused == {f"{CORE}MetadataResource"}, compiler.faulty
 
 
 def test_versions_lie_side_by_side() -> None:
