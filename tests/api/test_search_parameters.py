@@ -144,7 +144,10 @@ FAULTS = [
     ({"expression": "Patient.birthDate"}, "invalid", "SearchParameter.type"),
     ({"expression": "Patient.name", "type": "date"}, "invalid", "SearchParameter.type"),
     ({"type": "special"}, "not-supported", "SearchParameter.type"),
-    ({"type": "composite", "expression": "Patient"}, "required", "SearchParameter.component"),
+    ({"type": "composite", "expression": "Patient",
+      "component": [{"definition": URL + "none", "expression": "name"},
+                    {"definition": URL + "neither", "expression": "gender"}]},
+     "not-found", "SearchParameter.component[0].definition"),
     ({"expression": "Patient.id" + " | Patient.id" * 400}, "too-long",
      "SearchParameter.expression"),
 ]  # fmt: skip
