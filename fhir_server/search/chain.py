@@ -74,13 +74,13 @@ async def _parts(
     conditions: Sequence[Condition], context: MatchContext, finder: Finder
 ) -> list[Part]:
     parts: list[Part] = []
+    beside = [other for other in conditions if isinstance(other, Plain)]
     for condition in conditions:
         match condition:
             case Plain() if is_hierarchical(condition):
                 parts.append(Part(_CHAIN_RANK, await _hierarchy(condition, context, finder)))
             case Plain():
                 await _prepare(condition.parameter, condition.modifier, condition.values, context)
-                beside = [other for other in conditions if isinstance(other, Plain)]
                 parts.append(compile_plain(condition, context, beside))
                 parts += implied(condition, context)
             case Chain():
