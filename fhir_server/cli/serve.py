@@ -17,6 +17,11 @@ OPEN = (
     "Use it for trying out only, never with real records."
 )
 
+TEST_SIGN_IN = (
+    "TEST: this server signs in a made-up person and decides without asking anybody "
+    "(FHIR_TEST_SIGN_IN). Use it for conformance suites only, never with real records."
+)
+
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [127.0.0.1].")] = None,
@@ -44,6 +49,8 @@ def serve(
         require_fit(reached)
         if reached.access == "open":
             warn(OPEN)
+        if reached.test_sign_in != "off":
+            warn(TEST_SIGN_IN)
         serving.run(reached, listener, lambda: announce(reached))
 
 

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from fhir_server.errors import FhirError, Unavailable
 from fhir_server.exchange import Pairs
-from fhir_server.http.body import parse_pairs, read_body
+from fhir_server.http.body import Disconnected, parse_pairs, read_body
 from fhir_server.http.cors import RawHeaders, origin_headers, preflight_headers
 from fhir_server.http.log import log
 from fhir_server.settings import Settings
@@ -77,6 +77,8 @@ def _answering(handler: Handler, origins: tuple[str, ...]) -> Callable[[Request]
             response = refusal(error)
         except FhirError as error:
             response = _fault(error)
+        except Disconnected:
+            return Response(status_code=400)
         except Exception:
             log.exception("fault", interaction=request.url.path)
             response = _json({"error": "server_error"}, 500)

@@ -264,9 +264,10 @@ class Authorizer:
                 approval.fhir_user,
             ):
                 raise OAuthError("access_denied", "The launch is for another person")
-            if patient not in (None, launch.patient):
-                raise OAuthError("access_denied", "The launch is for another patient")
-            patient, encounter = launch.patient, encounter or launch.encounter
+            if launch.patient is not None:
+                if patient not in (None, launch.patient):
+                    raise OAuthError("access_denied", "The launch is for another patient")
+                patient, encounter = launch.patient, encounter or launch.encounter
         if fault := await context_fault(self._store, patient, encounter):
             raise OAuthError("access_denied", f"{fault[:1].upper()}{fault[1:]}")
         granted = intersect(parse_scopes(approval.scope), pending.scopes)

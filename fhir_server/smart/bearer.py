@@ -19,7 +19,10 @@ class Bearer:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise InvalidToken("Send an access token in the Authorization header")
-        return await self.verified(token.strip())
+        claims = await self.verified(token.strip())
+        if claims.key_thumbprint is not None:
+            raise InvalidToken("The token is bound to a key and no bearer token")
+        return claims
 
     async def verified(self, token: str) -> AccessClaims:
         """What an access token says that is good now. Raises InvalidToken."""

@@ -17,7 +17,7 @@ def made_up_approval(pending: PendingAuthorization, settings: Settings, now: flo
     scope = pending.scope
     if settings.test_scope:
         scope = str(intersect(pending.scopes, parse_scopes(settings.test_scope)))
-    launched = pending.launch is not None
+    launched = pending.launch is not None and pending.launch.patient is not None
     return Approval(
         subject=SUBJECT,
         scope=scope,

@@ -99,6 +99,13 @@ async def test_s41_a_standalone_app_ignores_a_launch_that_it_does_not_ask_for(ap
     assert tokens["patient"] == "p1"
 
 
+async def test_a_launch_without_a_patient_leaves_the_choice_open(app, http):
+    launch = (await announce(http, intent="search")).json()["launch"]
+    tokens = await app.tokens(launch=launch)
+    assert tokens["patient"] == "p1"
+    assert tokens["intent"] == "search"
+
+
 async def test_the_launch_scope_without_a_launch_is_dropped(app):
     assert "launch" not in (await app.tokens())["scope"].split()
 
