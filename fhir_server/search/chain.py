@@ -36,6 +36,9 @@ from fhir_server.search.values import any_of, keyed
 MAX_CHAINED = 100_000
 """The most resources that one step of a chain may find: about 20 MB while it is resolved."""
 
+MOST_CANDIDATES = 1_000
+"""How many resources a reverse chain is looked for one by one, and not from the far end."""
+
 _CHAIN_RANK = 15
 _COMPARTMENT_RANK = 12
 _COMPARED_RANK = 45
@@ -86,7 +89,7 @@ async def _parts(
             case Chain():
                 parts.append(Part(_CHAIN_RANK, await _chain(condition, context, finder)))
             case Has():
-                parts.append(Part(_CHAIN_RANK, await _has(condition, context, finder)))
+                parts.append(Part(_CHAIN_RANK, await _has(condition, beside, context, finder)))
             case Compared():
                 modifier = modifier_of(condition)
                 await _prepare(condition.parameter, modifier, [condition.value], context)
@@ -167,10 +170,21 @@ def _any(field: str, values: list[str]) -> Filter:
     return {field: values[0] if len(values) == 1 else {"$in": values}}
 
 
-async def _has(has: Has, context: MatchContext, finder: Finder) -> Filter:
+async def _has(
+    has: Has, beside: Sequence[Condition], context: MatchContext, finder: Finder
+) -> Filter:
+    """The filter of a reverse chain; `beside` are conditions on the resources themselves.
+
+    Where those leave few patients, only the records of these are looked at.
+    """
     there = await resolve((has.condition,), replace(context, type=has.type), finder)
     step = f"_has:{has.type}:{has.reference.code}"
     if has.reference.patient and context.type == "Patient":
+        if beside and "p" not in there:
+            near = await resolve(beside, context, finder)
+            few = await finder.ids(context.type, near, MOST_CANDIDATES + 1)
+            if len(few) <= MOST_CANDIDATES:
+                there = {**there, "p": {"$in": list(few)}}
         ids = await finder.patients(has.type, there, MAX_CHAINED + 1)
         if len(ids) > MAX_CHAINED:
             raise _too_many(step)
