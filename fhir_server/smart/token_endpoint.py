@@ -64,6 +64,8 @@ class TokenEndpoint:
         grant_type = form.get("grant_type")
         if grant_type is None:
             raise OAuthError("invalid_request", "grant_type: it is missing")
+        if grant_type == "refresh_token" and not authorization:
+            form = await self._with_holder(form)
         client = await self._authentication.client(form, authorization)
         if grant_type not in GRANTS:
             raise OAuthError("unsupported_grant_type", f"grant_type: use {', '.join(GRANTS)}")
@@ -76,6 +78,17 @@ class TokenEndpoint:
             case "refresh_token":
                 return await self._by_refresh(form, client, key)
         return await self._by_credentials(form, client, key)
+
+    async def _with_holder(self, form: dict[str, str]) -> dict[str, str]:
+        """The form with the client that holds the refresh token, where it names none itself.
+
+        SMART's refresh request has no client_id, and npm's fhirclient sends none. Only public
+        clients come through so: a confidential one must still authenticate.
+        """
+        if "client_id" in form or "client_assertion" in form:
+            return form
+        held = await self._tokens.holder(form.get("refresh_token", ""))
+        return {**form, "client_id": held[0]} if held else form
 
     async def _by_code(
         self, form: Mapping[str, str], client: Client, key: str | None
