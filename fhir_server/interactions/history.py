@@ -8,6 +8,7 @@ from __future__ import annotations
 from time import time_ns
 from uuid import uuid4
 
+from fhir_server.errors import MalformedRequest
 from fhir_server.exchange import FhirRequest, FhirResponse
 from fhir_server.fhir import bundle
 from fhir_server.interactions.searchset import is_lenient, paging_of
@@ -35,6 +36,12 @@ async def history_system(request: FhirRequest, services: Services) -> FhirRespon
 async def _history(
     request: FhirRequest, services: Services, type_: str | None, id_: str | None
 ) -> FhirResponse:
+    if request.session is not None:
+        # MongoDB merges no collections inside a transaction.
+        raise MalformedRequest(
+            "A transaction cannot ask for a history; ask by itself or in a batch",
+            code="not-supported",
+        )
     asked = parse_history(request.query, paging_of(services), lenient=is_lenient(request, services))
     place = "/".join(part for part in (request.base, type_, id_, "_history") if part)
     linker = Linker(place, asked.query, request.grant, services.cursor_key)

@@ -358,3 +358,13 @@ async def test_an_administrator_sees_no_health_data(world: Served) -> None:
     token = await world.token("user/*.cruds patient/*.cruds system/*.cruds", patient="b")
     for path in ("Patient/b", "Observation", "Patient/b/$everything", "$meta", "_history"):
         assert (await world.ask("GET", path, token)).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["_history", "Observation/_history", "Observation/lab-a/_history"])
+async def test_a_history_inside_a_transaction_is_refused_and_no_fault(
+    path: str, world: Served
+) -> None:
+    entry = {"request": {"method": "GET", "url": path}}
+    body = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
+    answer = await world.ask("POST", "", await world.token("patient/*.cruds", **OWN), json=body)
+    assert answer.status_code == 400, answer.text
