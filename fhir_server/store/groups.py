@@ -15,10 +15,11 @@ class Group(Generic[Item, Result]):
 
     `run` answers a list of items with as many results; an exception among them is raised to the
     one who asked for it, and to nobody else. `lanes` is how many calls may be under way at once,
-    `most` how many items one call may carry.
+    `most` how many items one call may carry. `pause` is how many seconds a call waits for more to
+    join it where there is more than one: for calls whose cost is in their number.
     """
 
-    __slots__ = ("_lanes", "_most", "_run", "_tasks", "_waiting")
+    __slots__ = ("_lanes", "_most", "_pause", "_run", "_tasks", "_waiting")
 
     def __init__(
         self,
@@ -26,10 +27,12 @@ class Group(Generic[Item, Result]):
         *,
         lanes: int = 1,
         most: int = 256,
+        pause: float = 0,
     ) -> None:
         self._run = run
         self._lanes = lanes
         self._most = most
+        self._pause = pause
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -53,7 +56,10 @@ class Group(Generic[Item, Result]):
             self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def _work(self) -> None:
+        crowd = False
         while self._waiting:
+            if self._pause and (crowd or len(self._waiting) > 1):
+                await asyncio.sleep(self._pause)
             share = min(self._most, -(-len(self._waiting) // self._lanes))
             batch = self._waiting[: max(share, MINIMUM)]
             del self._waiting[: len(batch)]
@@ -61,6 +67,7 @@ class Group(Generic[Item, Result]):
             batch = [entry for entry in batch if not entry[1].done()]
             if not batch:
                 continue
+            crowd = len(batch) > 1
             try:
                 results = await self._run([item for item, _ in batch])
             except BaseException as error:

@@ -9,6 +9,9 @@ from fhir_server.store.database import Database, available
 from fhir_server.store.groups import Group
 from fhir_server.store.opaque import moment
 
+GATHERED = 0.002
+"""Seconds in which questions gather: less than a request takes while many are under way."""
+
 
 class Revocations:
     """The ids of revoked access tokens (`jti`) and of token families.
@@ -19,7 +22,7 @@ class Revocations:
 
     def __init__(self, database: Database) -> None:
         self._revoked = database["auth_revoked"]
-        self._group: Group[tuple[str, str], bool] = Group(self._ask)
+        self._group: Group[tuple[str, str], bool] = Group(self._ask, pause=GATHERED)
 
     async def add(self, ids: Iterable[str], forget: float) -> None:
         """Revoke tokens or families; remembered until `forget`, seconds since 1970 UTC."""
