@@ -7,16 +7,15 @@ RFC 6749, 4.1.1-2; RFC 7636; RFC 9207; https://hl7.org/fhir/smart-app-launch/STU
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fhir_server.access.scopes import Scopes, intersect, parse_scopes
-from fhir_server.errors import MalformedRequest
 from fhir_server.exchange import Pairs
 from fhir_server.settings import Settings
+from fhir_server.smart.authorization_request import askable, checked, once
 from fhir_server.smart.clients import Client, Clients
 from fhir_server.smart.endpoints import STYLE, Endpoints
 from fhir_server.smart.errors import OAuthError, Redirected, with_parameters
@@ -25,16 +24,6 @@ from fhir_server.store.authorizations import Authorizations
 from fhir_server.store.opaque import digest, new_token
 from fhir_server.store.resources import Store
 from fhir_server.store.tokens import REMEMBERED, Code, Family, Tokens
-
-KNOWN = (
-    *("response_type", "client_id", "redirect_uri", "scope", "state", "aud", "resource", "launch"),
-    *("code_challenge", "code_challenge_method", "nonce", "prompt", "max_age", "login_hint"),
-    *("ui_locales", "response_mode", "dpop_jkt", "request", "request_uri"),
-)
-PROMPTS = frozenset(("none", "login", "consent", "select_account"))
-LONGEST = 4_096
-
-_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +112,7 @@ class Authorizer:
         Raises OAuthError where the browser must stay here (client or redirect URI in doubt), and
         Redirected where the app is told of the error.
         """
-        given = _once(pairs, ("client_id", "redirect_uri"))
+        given = once(pairs, ("client_id", "redirect_uri"))
         client = await self._clients.find(given.get("client_id", ""))
         if client is None or "authorization_code" not in client.grant_types:
             raise OAuthError("invalid_client", "client_id: no app is registered under this id")
@@ -181,30 +170,14 @@ class Authorizer:
         return _pending(document)
 
     async def _checked(self, client: Client, uri: str, pairs: Pairs) -> PendingAuthorization:
-        given = _once(pairs, KNOWN)
-        for name in ("request", "request_uri"):
-            if name in given:
-                raise OAuthError(f"{name}_not_supported", f"{name}: send plain parameters")
-        if given.get("response_type") != "code":
-            raise OAuthError("unsupported_response_type", "response_type: it must be code")
-        if given.get("response_mode", "query") != "query":
-            raise OAuthError("invalid_request", "response_mode: it must be query")
-        self._check_audience(given)
-        _check_challenge(given)
-        scopes = self._scopes(client, given)
+        given = checked(pairs, self._endpoints.base)
+        scopes = askable(client, given.get("scope", ""))
         launch = None
         if "launch" in scopes:
             launch = await self._launch(client, given.get("launch"))
             if launch is None:
                 scopes = scopes.without(("launch",))
-        prompt = given.get("prompt")
-        if prompt is not None and (
-            not set(prompt.split()) <= PROMPTS or ("none" in prompt and prompt != "none")
-        ):
-            raise OAuthError("invalid_request", "prompt: it is not one of OpenID Connect's")
         max_age = given.get("max_age")
-        if max_age is not None and not re.fullmatch(r"[0-9]{1,9}", max_age):
-            raise OAuthError("invalid_request", "max_age: it must be a number of seconds")
         return PendingAuthorization(
             id=new_token(),
             client_id=client.id,
@@ -214,7 +187,7 @@ class Authorizer:
             challenge=given["code_challenge"],
             state=given.get("state"),
             nonce=given.get("nonce"),
-            prompt=prompt,
+            prompt=given.get("prompt"),
             max_age=int(max_age) if max_age is not None else None,
             login_hint=given.get("login_hint"),
             ui_locales=given.get("ui_locales"),
@@ -222,28 +195,6 @@ class Authorizer:
             launch=launch,
             launch_digest=digest(given["launch"]) if launch else None,
         )
-
-    def _check_audience(self, given: Mapping[str, str]) -> None:
-        # `resource` (RFC 8707) is a synonym that SMART allows; both must be right where both come.
-        asked = [given[name] for name in ("aud", "resource") if name in given]
-        if not asked:
-            raise OAuthError("invalid_request", f"aud: it is missing; send {self._endpoints.base}")
-        if any(value.removesuffix("/") != self._endpoints.base for value in asked):
-            raise OAuthError("invalid_request", f"aud: this server is {self._endpoints.base}")
-
-    def _scopes(self, client: Client, given: Mapping[str, str]) -> Scopes:
-        try:
-            asked = parse_scopes(given.get("scope", ""))
-        except MalformedRequest as error:
-            raise OAuthError("invalid_scope", str(error)) from None
-        asked = for_people(asked)
-        if client.scope:
-            asked = intersect(asked, parse_scopes(client.scope))
-        if "refresh_token" not in client.grant_types:
-            asked = asked.without(("offline_access", "online_access"))
-        if not asked.resources and not asked.named:
-            raise OAuthError("invalid_scope", "scope: none of these can be granted to this app")
-        return asked
 
     async def _launch(self, client: Client, token: str | None) -> LaunchContext | None:
         if token is None:
@@ -329,13 +280,6 @@ class Authorizer:
         )
 
 
-def for_people(scopes: Scopes) -> Scopes:
-    """Those scopes that a person can grant: system/ is for backend services."""
-    return replace(
-        scopes, resources=tuple(s for s in scopes.resources if s.level != "system"), unknown=()
-    )
-
-
 def without_patient(scopes: Scopes) -> Scopes:
     """What is left of the scopes when no patient was chosen."""
     return replace(
@@ -343,29 +287,6 @@ def without_patient(scopes: Scopes) -> Scopes:
         resources=tuple(s for s in scopes.resources if s.level != "patient"),
         named=tuple(n for n in scopes.named if n not in ("launch/patient", "launch/encounter")),
     )
-
-
-def _once(pairs: Pairs, names: tuple[str, ...]) -> dict[str, str]:
-    """The parameters of these names that have a value; unknown ones are ignored (RFC 6749, 3.1)."""
-    given: dict[str, str] = {}
-    for name, value in pairs:
-        if name not in names or not value:
-            continue
-        if name in given:
-            raise OAuthError("invalid_request", f"{name}: it comes more than once")
-        if len(value) > LONGEST and name != "scope":
-            raise OAuthError("invalid_request", f"{name}: it is too long")
-        given[name] = value
-    return given
-
-
-def _check_challenge(given: Mapping[str, str]) -> None:
-    if "code_challenge" not in given:
-        raise OAuthError("invalid_request", "code_challenge: PKCE is required of every app")
-    if given.get("code_challenge_method") != "S256":
-        raise OAuthError("invalid_request", "code_challenge_method: it must be S256")
-    if not _CHALLENGE.match(given["code_challenge"]):
-        raise OAuthError("invalid_request", "code_challenge: it is no SHA-256 in base64url")
 
 
 def _pending(document: Mapping[str, Any]) -> PendingAuthorization:
