@@ -19,7 +19,7 @@ class Group(Generic[Item, Result]):
     join it where there is more than one: for calls whose cost is in their number.
     """
 
-    __slots__ = ("_lanes", "_most", "_pause", "_run", "_tasks", "_waiting")
+    __slots__ = ("_crowd", "_lanes", "_most", "_pause", "_run", "_tasks", "_waiting")
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class Group(Generic[Item, Result]):
         self._lanes = lanes
         self._most = most
         self._pause = pause
+        self._crowd = False
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -56,9 +57,8 @@ class Group(Generic[Item, Result]):
             self._tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def _work(self) -> None:
-        crowd = False
         while self._waiting:
-            if self._pause and (crowd or len(self._waiting) > 1):
+            if self._pause and (self._crowd or len(self._waiting) > 1):
                 await asyncio.sleep(self._pause)
             share = min(self._most, -(-len(self._waiting) // self._lanes))
             batch = self._waiting[: max(share, MINIMUM)]
@@ -67,7 +67,7 @@ class Group(Generic[Item, Result]):
             batch = [entry for entry in batch if not entry[1].done()]
             if not batch:
                 continue
-            crowd = len(batch) > 1
+            self._crowd = len(batch) > 1
             try:
                 results = await self._run([item for item, _ in batch])
             except BaseException as error:
