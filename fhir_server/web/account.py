@@ -119,7 +119,7 @@ async def new_paper(visit: Visit) -> Response:
     if person is None:
         return _again(visit)
     codes = await visit.people.accounts.new_sheet(person.id)
-    return page(visit, "paper.html", person=person, codes=codes, day=_day(visit.people.now()))
+    return page(visit, "paper.html", person=person, codes=codes, printed=_day(visit.people.now()))
 
 
 async def revoke_app(visit: Visit) -> Response:

@@ -8,6 +8,17 @@ Language = Literal["fr", "en"]
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
 NAMES: dict[Language, str] = {"fr": "Français", "en": "English"}
 
+MONTHS: dict[Language, tuple[str, ...]] = {
+    "fr": (
+        *("janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août"),
+        *("septembre", "octobre", "novembre", "décembre"),
+    ),
+    "en": (
+        *("January", "February", "March", "April", "May", "June", "July", "August"),
+        *("September", "October", "November", "December"),
+    ),
+}
+
 
 def language(chosen: str | None, header: str) -> Language:
     """The language for a choice (a cookie or parameter) and an Accept-Language header.
@@ -27,6 +38,17 @@ def language(chosen: str | None, header: str) -> Language:
             if found == known and given > weight:
                 best, weight = known, given
     return best
+
+
+def shown_day(text: str, language: Language) -> str:
+    """A FHIR date (a day, a month or a year) as people write it."""
+    months = MONTHS[language]
+    year, _, rest = text.partition("-")
+    month, _, day = rest.partition("-")
+    if not month.isdigit() or not 1 <= int(month) <= 12:
+        return year
+    name = f"{months[int(month) - 1]} {year}"
+    return f"{int(day)} {name}" if day.isdigit() else name
 
 
 def _quality(text: str) -> float:

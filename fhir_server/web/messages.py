@@ -9,11 +9,11 @@ from fhir_server.web.type_names import TYPE_NAMES
 
 MESSAGES: dict[str, tuple[str, str]] = {
     # key: French, English
+    "brand": ("Dossier de santé", "Health record"),
     "skip": ("Aller au contenu", "Skip to the content"),
     "language": ("Langue", "Language"),
     "errors-title": ("Il y a un problème", "There is a problem"),
     "error-prefix": ("Erreur :", "Error:"),
-    "error-title": ("Erreur", "Error"),
     "signed-in-as": ("Connecté : {name}", "Signed in: {name}"),
     "sign-in": ("Se connecter", "Sign in"),
     "sign-in-intro": (
@@ -125,12 +125,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "This page is too old, or not from here. Go back, load it again and retry. "
         "Cookies must be accepted.",
     ),
-    "app-unknown": (
-        "Cette application n'est pas enregistrée ici, ou elle demande à revenir à une adresse "
-        "qui n'est pas la sienne. Rien ne lui a été dit.",
-        "This app is not registered here, or it asks to return to an address that is not its "
-        "own. Nothing was told to it.",
-    ),
     "patients-title": ("Quel dossier ?", "Whose record?"),
     "patients-intro": (
         "{app} demande à ouvrir un dossier. Choisissez lequel.",
@@ -185,7 +179,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "verb-u": ("modifier", "change"),
     "verb-d": ("supprimer", "delete"),
     "only-where": ("seulement où {name} est {value}", "only where {name} is {value}"),
-    "as-fhir": ("Nom technique : {text}", "Technical name: {text}"),
     "allow": ("Autoriser", "Allow"),
     "deny": ("Refuser", "Do not allow"),
     "revoke-later": (
@@ -254,8 +247,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "remove-what": ("Retirer : {title}", "Remove: {title}"),
     "account-paper": ("Codes sur papier", "Codes on paper"),
     "paper-left": (
-        "Il vous reste {count} codes. Gardez la feuille comme une clé de maison.",
-        "You have {count} codes left. Keep the sheet as you keep the key of your house.",
+        "Codes qui restent : {count}. Gardez la feuille comme une clé de maison.",
+        "Codes left: {count}. Keep the sheet as you keep the key of your house.",
     ),
     "paper-new": ("Imprimer de nouveaux codes", "Print new codes"),
     "paper-title": ("Vos codes sur papier", "Your codes on paper"),

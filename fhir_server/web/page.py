@@ -10,9 +10,8 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from fhir_server.smart.people import TITLE
 from fhir_server.smart.sessions import form_token
-from fhir_server.web.languages import LANGUAGES, NAMES
+from fhir_server.web.languages import LANGUAGES, NAMES, shown_day
 from fhir_server.web.messages import message
 from fhir_server.web.visit import Visit
 
@@ -58,18 +57,21 @@ def page(
     def say(key: str, **given: Any) -> str:
         return message(key, language, **given)
 
+    def day(text: str) -> str:
+        return shown_day(text, language)
+
     html = (
         environment()
         .get_template(template)
         .render(
             **values,
             say=say,
+            day=day,
             language=language,
             languages=[(code, NAMES[code], _in_language(visit, code)) for code in LANGUAGES],
             csrf=form_token(visit.token),
             account=visit.account,
             errors={field: say(key) for field, key in (errors or {}).items()},
-            title=TITLE,
         )
     )
     script_source = "'self'" if script else "'none'"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from fhir_server.errors import FhirError, Unavailable
 from fhir_server.services import Services
@@ -36,6 +36,8 @@ PAGES: tuple[tuple[str, Handler | None, Handler | None], ...] = (
     (account.APPS, None, account.revoke_app),
     (account.ELSEWHERE, None, account.end_elsewhere),
 )
+
+BUSY = "Le serveur ne répond pas, réessayez. / The server does not answer, try again."
 
 _STATIC = Path(__file__).parent / "static"
 _FILES = {"pages.css": "text/css; charset=utf-8", "passkeys.js": "text/javascript; charset=utf-8"}
@@ -91,7 +93,7 @@ def _add(
         except Refused:
             return await fault_page(request, "form-elsewhere", 403)
         except Unavailable:
-            raise
+            return PlainTextResponse(BUSY, 503, headers={"Retry-After": "2"})
         except FhirError as error:
             return await fault_page(request, "form-elsewhere", error.status)
 

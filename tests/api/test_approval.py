@@ -226,8 +226,8 @@ async def test_user_scopes_need_no_patient(app, browser):
 async def test_an_encounter_of_the_patient_can_be_chosen(app, browser):
     scope = "launch/patient launch/encounter patient/*.rs"
     await launched(app, browser, "lison", scope=scope)
-    assert "2026-02-01 ambulatory" in browser.text
-    assert "2026-03-01" not in browser.text
+    assert "1 February 2026, ambulatory" in browser.text
+    assert "March" not in browser.text
     await browser.send("/auth/approve", ALLOW, encounter="e2")
     token = await granted(app, browser)
     assert (token["patient"], token["encounter"]) == ("p1", "e2")
@@ -359,3 +359,13 @@ class TestModeThatAsks:
         await browser.send("/auth/approve", ALLOW, drop=("openid",))
         token = await granted(app, browser)
         assert (token["patient"], token["scope"]) == ("p1", "launch/patient patient/*.rs")
+
+
+async def test_an_app_that_is_not_registered_is_told_to_the_person_in_words(app, browser):
+    for changes in ({"client_id": "nobody"}, {"redirect_uri": "https://evil.example.org/"}):
+        browser.http.headers["Accept"] = "text/html"
+        browser.answer = await app.authorize(**changes)
+        assert browser.answer.status_code == 400
+        assert browser.title == "This is not possible"
+        assert "Nothing was opened" in browser.text
+        assert "location" not in browser.answer.headers
