@@ -142,7 +142,10 @@ class Histories:
                 last = found[-1]
                 after = Place(last["u"], last["t"], last["i"], last["v"])
         if grant.judges:
-            found = [one for one in found if judged(grant, one["t"], one, (action,))]
+            permitted = [one for one in found if judged(grant, one["t"], one, (action,))]
+            if query.id and found and not permitted:
+                raise NotFound(f"{query.type}/{query.id} does not exist")
+            found = permitted
         versions: list[Version] = []
         for document in _once(found):
             version = parse(document["t"], document)
