@@ -48,9 +48,7 @@ async def conditional_update(request: FhirRequest, services: Services) -> FhirRe
             check_unused(given, current)
         check_preconditions(request, current)
         new = draft(Content({**content.resource}, content.raw), id_, services)
-        version = await put_over(
-            current, new, request, services, session, chosen=given is not None
-        )
+        version = await put_over(current, new, request, services, session, chosen=given is not None)
         return written(version, 201 if found is None else 200, request)
 
     if request.session is not None:

@@ -9,7 +9,6 @@ cost beside the open server. `practitioner` may see everything, `patient` one re
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import socket
 import subprocess

@@ -85,7 +85,8 @@ BROKEN: dict[str, tuple[Any, str, str]] = {
         "per-1", "Patient.extension[0].value.ofType(Period)",
     ),
     "that R4's text has, of Attachment": (
-        patient(photo=[{"contentType": "text/plain", "data": "YQ==", "size": 2}]), "size is 2, but data has 1 bytes",
+        patient(photo=[{"contentType": "text/plain", "data": "YQ==", "size": 2}]),
+        "size is 2, but data has 1 bytes",
         "Patient.photo[0]",
     ),
     "that R4's text has, of Bundle.link": (
