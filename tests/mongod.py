@@ -16,7 +16,9 @@ def mongod() -> Iterator[str]:
     """The address of a fresh database server, which is ended and removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="fhir-tests-"))
     try:
-        server = embedded.start(folder, cache_gb=1.0)
+        # Files of dropped databases stay open for as long as their past can be read: a test's own
+        # pages need seconds of it, five minutes of tests would be more files than there may be.
+        server = embedded.start(folder, cache_gb=1.0, history_window=20)
         try:
             yield server.uri
         finally:

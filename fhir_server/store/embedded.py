@@ -219,6 +219,7 @@ def _launch(home: Path, port: int, cache_gb: float, parameters: list[str]) -> tu
         ]
         for parameter in parameters:
             command += ["--setParameter", parameter]
+        process.allow_open_files()
         # A session of its own: Ctrl-C reaches the server alone, which then stops mongod in order.
         child = subprocess.Popen(
             command,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -34,6 +35,16 @@ def command(pid: int) -> str:
         except OSError:
             return ""
     return _ps(pid, "command=")
+
+
+def allow_open_files() -> None:
+    """Let this process and those it starts open as many files as the system permits.
+
+    MongoDB keeps a file open for each collection and index and ends at once where it can open no
+    more; many systems start a process with 1,024.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def end(pid: int, mark: str, patience: float) -> None:

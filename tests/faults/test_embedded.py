@@ -10,6 +10,8 @@ import subprocess
 import sys
 import textwrap
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +63,28 @@ def test_it_moves_when_its_port_was_taken(tmp_path: Path) -> None:
     first.stop()
     port = int(first.uri.partition("@")[2].partition("/")[0].rpartition(":")[2])
     socketserver.TCPServer.allow_reuse_address = True
-    with socketserver.TCPServer(("127.0.0.1", port), socketserver.BaseRequestHandler) as squatter:
+    with _taken(port):
+        second = embedded.start(tmp_path, cache_gb=0.25)
+        try:
+            assert second.uri != first.uri
+            assert _get(second.uri) == 5
+            _put(second.uri, 6)
+        finally:
+            second.stop()
+
+
+@contextmanager
+def _taken(port: int) -> Iterator[None]:
+    """The port is in use: by us or, where somebody was faster, by them."""
+    try:
+        squatter = socketserver.TCPServer(("127.0.0.1", port), socketserver.BaseRequestHandler)
+    except OSError:
+        yield
+        return
+    with squatter:
         threading.Thread(target=squatter.serve_forever, args=(0.05,)).start()
         try:
-            second = embedded.start(tmp_path, cache_gb=0.25)
-            try:
-                assert second.uri != first.uri
-                assert _get(second.uri) == 5
-                _put(second.uri, 6)
-            finally:
-                second.stop()
+            yield
         finally:
             squatter.shutdown()
 
