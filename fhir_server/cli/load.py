@@ -15,7 +15,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from fhir_server.app import open_services
 from fhir_server.cli.console import Failed, configured, err, out
-from fhir_server.cli.database import shared
+from fhir_server.cli.database import require_fit, shared
+from fhir_server.loading import processes as several
 from fhir_server.loading.files import File, UnknownFile, find
 from fhir_server.loading.run import Advance, Report
 from fhir_server.loading.run import load as load_files
@@ -36,7 +37,16 @@ def load(
     data: Annotated[
         Path | None, typer.Option(help="Folder of the embedded database [data].")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, max=64, help="Files under way at once.")] = 4,
+    jobs: Annotated[
+        int,
+        typer.Option(min=1, max=64, help="Files under way at once, with --url or one process."),
+    ] = 4,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=64, help="Processes that load into the store [as many as cores, at most 4]."
+        ),
+    ] = None,
 ) -> None:
     """Load Bundles, single resources and NDJSON (.json .xml .ndjson, also .gz .bz2 .zst .zip .tar).
 
@@ -55,7 +65,11 @@ def load(
             report = _into_server(url.rstrip("/"), files, jobs)
         else:
             with shared(configured(data=data)) as settings:
-                report = uvloop.run(into_store(settings, files, jobs))
+                count = processes or several.fitting(files)
+                if count == 1:
+                    report = uvloop.run(into_store(settings, files, jobs))
+                else:
+                    report = _by_several(settings, files, count)
     tell(report)
     if report.failures:
         raise SystemExit(1)
@@ -67,6 +81,23 @@ async def into_store(settings: Settings, files: list[File], jobs: int) -> Report
         return await _shown(
             files, lambda advance: load_files(files, direct(services), jobs, advance)
         )
+
+
+def _by_several(settings: Settings, files: list[File], count: int) -> Report:
+    async def load_by_several() -> Report:
+        async with several.started(count, open_services, settings) as processes:
+            return await _shown(files, lambda advance: several.load(files, processes, advance))
+
+    require_fit(settings)  # said once here, and not by every process
+    try:
+        return asyncio.run(load_by_several())
+    except several.ProcessLost:
+        lost = True
+    except ExceptionGroup as group:
+        lost = group.subgroup(several.ProcessLost) is not None
+        if not lost:
+            raise
+    raise Failed("A process that loaded ended early; what was loaded until then stays")
 
 
 def _into_server(base: str, files: list[File], jobs: int) -> Report:

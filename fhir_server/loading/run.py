@@ -45,6 +45,11 @@ class Report:
         """Entries per second."""
         return self.entries / self.seconds if self.seconds else 0.0
 
+    def add(self, other: Report) -> None:
+        """Count what another load did of the same files."""
+        self.entries += other.entries
+        self.failures += other.failures
+
 
 async def load(files: Sequence[File], send: Send, jobs: int, advance: Advance) -> Report:
     """Load the files, `jobs` at a time; those of one turn are done before the next begins."""
@@ -66,22 +71,27 @@ async def _file(
         try:
             body = await asyncio.to_thread(file.read)
         except (OSError, ValueError, EOFError) as fault:
-            report.failures.append(
-                Failure(file.name, "", 0, (f"The file cannot be unpacked: {fault}",))
-            )
+            report.failures.append(unreadable(file, fault))
         else:
-            await _submit_all(file, submissions(file.kind, body), send, report, advance)
+            await load_lines(file.name, submissions(file.kind, body), send, report, advance)
         advance(file.size, 0)
 
 
-async def _submit_all(
-    file: File,
+def unreadable(file: File, fault: Exception) -> Failure:
+    """The failure of a file that cannot be unpacked."""
+    return Failure(file.name, "", 0, (f"The file cannot be unpacked: {fault}",))
+
+
+async def load_lines(
+    file: str,
     items: Iterable[Submission | Unloadable],
     send: Send,
     report: Report,
     advance: Advance,
+    in_flight: int = IN_FLIGHT,
 ) -> None:
-    gate = asyncio.Semaphore(IN_FLIGHT)
+    """Send what the file comes to, `in_flight` requests at once; `report` counts them."""
+    gate = asyncio.Semaphore(in_flight)
 
     async def submit(item: Submission) -> None:
         try:
@@ -92,25 +102,25 @@ async def _submit_all(
     async with asyncio.TaskGroup() as group:
         for item in items:
             if isinstance(item, Unloadable):
-                report.failures.append(Failure(file.name, item.place, 0, (str(item),)))
+                report.failures.append(Failure(file, item.place, 0, (str(item),)))
             else:
                 await gate.acquire()
                 group.create_task(submit(item))
 
 
 async def _submit(
-    file: File, item: Submission, send: Send, report: Report, advance: Advance
+    file: str, item: Submission, send: Send, report: Report, advance: Advance
 ) -> None:
     try:
         reply = await send(item)
     except httpx.HTTPError as fault:
         text = f"The server did not answer: {fault or type(fault).__name__}"
-        report.failures.append(Failure(file.name, item.place, 0, (text,)))
+        report.failures.append(Failure(file, item.place, 0, (text,)))
         return
     if reply.status >= 400:
-        report.failures.append(Failure(file.name, item.place, reply.status, reasons(reply.body)))
+        report.failures.append(Failure(file, item.place, reply.status, reasons(reply.body)))
         return
-    refused = [] if item.path else [Failure(file.name, *entry) for entry in refusals(reply.body)]
+    refused = [] if item.path else [Failure(file, *entry) for entry in refusals(reply.body)]
     report.failures += refused
     report.entries += item.entries - len(refused)
     advance(0, item.entries - len(refused))

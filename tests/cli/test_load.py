@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import signal
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fhir_server.store.process import command, started
 from tests.cli.command import Running, run, running
 from tests.oracles import shared
 
@@ -122,6 +125,73 @@ def test_a_path_that_cannot_be_loaded_is_one_clear_line(name, says, tmp_path):
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert says in done.stderr
+
+
+def test_several_processes_load_what_one_would(server, folder, tmp_path):
+    system = "https://example.org/several"
+    code = {"coding": [{"system": system, "code": "x"}]}
+    lines = [
+        json.dumps({"resourceType": "Basic", "id": f"several-{n}", "code": code})
+        for n in range(700)
+    ]
+    lines[300] = '{"resourceType":"Basic","id":"several-300"}'
+    lines[301] = "{"
+    again = {"resourceType": "Basic", "id": "several-0", "code": {**code, "text": "again"}}
+    (tmp_path / "b.ndjson").write_text("\n".join([*lines, json.dumps(again)]))
+    hospital = {"resourceType": "Organization", "identifier": [{"system": system, "value": "h"}]}
+    post = {"method": "POST", "url": "Organization", "ifNoneExist": f"identifier={system}|h"}
+    entry = {"fullUrl": "urn:uuid:h", "resource": hospital, "request": post}
+    (tmp_path / "hospital.json").write_bytes(bundle("transaction", entry))
+    named = {"reference": f"Organization?identifier={system}|h"}
+    for n in range(4):
+        person = {"resourceType": "Patient", "managingOrganization": named}
+        person["identifier"] = [{"system": system, "value": str(n)}]
+        criteria = f"identifier={system}|{n}"
+        request = {"method": "POST", "url": "Patient", "ifNoneExist": criteria}
+        entry = {"fullUrl": f"urn:uuid:{n}", "resource": person, "request": request}
+        (tmp_path / f"{n}.json").write_bytes(bundle("transaction", entry))
+    for version in (2, 4):
+        done = run("load", tmp_path, "--data", folder, "--processes", "2")
+        assert done.returncode == 1
+        assert "Loaded 704 entries of 6 files" in done.stdout
+        told = re.findall(r"b\.ndjson line (\d+)", done.stderr)
+        assert told == ["301", "302"]
+        assert "Basic.code" in done.stderr
+        assert "2 failed" in done.stderr
+        assert total(server, f"Basic?code={system}|x") == 698
+        assert total(server, f"Patient?identifier={system}|") == 4
+        assert total(server, f"Organization?identifier={system}|") == 1
+        last = httpx.get(f"{server.base}/Basic/several-0").json()
+        assert last["code"]["text"] == "again"
+        assert last["meta"]["versionId"] == str(version)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_the_processes_end_with_their_parent(number, server, folder, tmp_path):
+    lines = (f'{{"resourceType":"Basic","code":{{"text":"{n}"}}}}' for n in range(60_000))
+    (tmp_path / "b.ndjson").write_text("\n".join(lines))
+    with running("load", tmp_path, "--data", folder, "--processes", "2") as loading:
+        until = time.monotonic() + 60
+        while len(children := spawned(loading.process.pid)) < 2:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        time.sleep(2)
+        assert loading.process.poll() is None
+        assert loading.end(number) != 0
+        until = time.monotonic() + 20
+        while any(started(child) for child in children):
+            assert time.monotonic() < until, "a process outlived its parent"
+            time.sleep(0.05)
+    assert "Traceback" not in "".join(loading.complaints)
+
+
+def spawned(pid: int) -> list[int]:
+    """The processes that load for this one."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    if not Path("/proc/self/task").exists():
+        pytest.skip("there is no /proc here")
+    children = [int(child) for child in listed.read_text().split()]
+    return [child for child in children if "spawn_main" in command(child)]
 
 
 @pytest.mark.oracles

@@ -1,0 +1,68 @@
+"""One of several processes that load: it carries out what its parent sends it, and answers."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from multiprocessing.connection import Connection
+
+import uvloop
+
+from fhir_server.loading.files import File
+from fhir_server.loading.lots import Lot
+from fhir_server.loading.run import Report, load, load_lines
+from fhir_server.loading.submissions import Send
+from fhir_server.loading.targets import direct
+from fhir_server.services import Services
+from fhir_server.settings import Settings
+
+Opener = Callable[[Settings], AbstractAsyncContextManager[Services]]
+"""Opens the server's parts; a function of a module, so that it can be named to a process."""
+
+Work = File | Lot
+
+IN_FLIGHT = 128
+"""Lines of a lot under way at once: the store writes together those that wait together."""
+
+
+def work(connection: Connection, opener: Opener, settings: Settings) -> None:
+    """Answer None once ready, then every File or Lot with its Report, until None comes.
+
+    Ctrl-C is for the parent to act upon; when the parent is gone, this process is too.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def follow() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=follow, daemon=True).start()
+    uvloop.run(_answer(connection, opener, settings))
+
+
+async def _answer(connection: Connection, opener: Opener, settings: Settings) -> None:
+    async with opener(settings) as services:
+        send = direct(services)
+        # The tables live as long as the process: looking through them for garbage finds none.
+        gc.collect()
+        gc.freeze()
+        connection.send(None)
+        while (item := await asyncio.to_thread(connection.recv)) is not None:
+            connection.send(await carry_out(item, send))
+
+
+async def carry_out(item: Work, send: Send) -> Report:
+    """Load a whole file, or a lot of lines."""
+    if isinstance(item, File):
+        return await load([item], send, 1, lambda *_: None)
+    report = Report(0)
+    await load_lines(item.file, item.items, send, report, lambda *_: None, IN_FLIGHT)
+    return report
