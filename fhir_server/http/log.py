@@ -20,7 +20,8 @@ def configure() -> None:
             structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        # Not kept after its first use: lines are few, and whoever captures them must get them.
+        cache_logger_on_first_use=False,
     )
 
 

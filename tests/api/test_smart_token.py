@@ -265,7 +265,7 @@ class TestIdentity:
 class TestShortCodes:
     @pytest.fixture
     def smart_settings(self, smart_settings):
-        return {**smart_settings, "code_seconds": 1, "token_seconds": 1}
+        return {**smart_settings, "code_seconds": 1, "token_seconds": 4}
 
     async def test_s18_an_old_code_is_refused(self, app):
         code = await app.code()
@@ -275,7 +275,7 @@ class TestShortCodes:
     async def test_s61_an_expired_token_is_refused(self, app, http):
         tokens = await app.tokens()
         assert await is_active(http, tokens["access_token"])
-        await asyncio.sleep(2.1)
+        await asyncio.sleep(5.1)
         assert not await is_active(http, tokens["access_token"])
 
 
