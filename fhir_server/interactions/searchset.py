@@ -154,7 +154,12 @@ async def compile_queries(
     services: Services,
     finder: StoreFinder | None = None,
 ) -> list[Query]:
-    """One query for each type that the caller may search at all."""
+    """One query for each type that the caller may search at all.
+
+    With a `finder` the queries are for the moment that it reads, and chains may be followed from
+    what is there then.
+    """
+    nearby = finder is not None
     finder = finder or StoreFinder(services.store, request.grant, request.session)
     queries = []
     for type_, conditions in asked.conditions.items():
@@ -167,7 +172,9 @@ async def compile_queries(
                 type_, inside, scope.compartment, asked, request, services
             )
         if asked.contained != "true":
-            filter_ = await resolve(conditions, context, finder, compartment=scope.compartment)
+            filter_ = await resolve(
+                conditions, context, finder, compartment=scope.compartment, nearby=nearby
+            )
             alone = len(asked.conditions) == 1 and asked.contained == "false"
             queries.append(plan(type_, filter_, asked.sort, alone=alone))
     return queries

@@ -1,15 +1,17 @@
-"""Chains and reverse chains, resolved from the far end to the near one.
+"""Chains and reverse chains, resolved from the end that has less to look at.
 
 `subject:Patient.name=x` first finds the patients, then asks for resources that point at one of
-them; `_has:Observation:patient:code=x` first finds the observations, then the patients that they
-point at. Each step is a search of its own under the caller's grant. What one step may find is
-bounded by `MAX_CHAINED`; beyond it the search is refused, never cut short.
+them; where these patients are many, and the other conditions leave few resources, it is asked which
+of the patients that those few point at are meant. `_has:Observation:patient:code=x` first finds the
+observations, then the patients that they point at. Each step is a search of its own under the
+caller's grant. What one step may find is bounded by `MAX_CHAINED`; beyond it the search is refused,
+never cut short.
 https://hl7.org/fhir/R4/search.html#chaining
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -36,8 +38,11 @@ from fhir_server.search.values import any_of, keyed
 MAX_CHAINED = 100_000
 """The most resources that one step of a chain may find: about 20 MB while it is resolved."""
 
+MANY = 1_000
+"""More than so many resources at the far end of a chain are worth a look from the near side."""
+
 MOST_CANDIDATES = 1_000
-"""How many resources a reverse chain is looked for one by one, and not from the far end."""
+"""For how many resources a chain is followed from them, and not from the far end."""
 
 _CHAIN_RANK = 15
 _COMPARTMENT_RANK = 12
@@ -63,18 +68,71 @@ async def resolve(
     finder: Finder,
     *,
     compartment: str = "",
+    nearby: bool = False,
 ) -> Filter:
     """One filter for all the conditions on `context.type`; chains ask the finder first.
 
-    `compartment` (`Patient/1`) keeps to what lies in it. Raises TooCostly where a step of a chain
-    finds more than `MAX_CHAINED`, and what the kinds raise for values.
+    `compartment` (`Patient/1`) keeps to what lies in it. `nearby`: chains may also be followed from
+    the resources of `context.type` that are there now, because the filter is only for those that
+    the finder sees: at its moment, under its grant, and not for contained ones. Raises TooCostly
+    where a step of a chain finds more than `MAX_CHAINED`, and what the kinds raise for values.
     """
     parts = [Part(_COMPARTMENT_RANK, {"k": f"in={compartment}"})] if compartment else []
-    return combine([*parts, *await _parts(conditions, context, finder)])
+    near = _Near(conditions, context, finder, compartment) if nearby else None
+    return combine([*parts, *await _parts(conditions, context, finder, near)])
+
+
+class _Near:
+    """The resources that the plain conditions beside a chain leave, looked for when needed."""
+
+    def __init__(
+        self,
+        conditions: Sequence[Condition],
+        context: MatchContext,
+        finder: Finder,
+        compartment: str,
+    ) -> None:
+        self._beside = list(_plain(conditions))
+        self._context = context
+        self._finder = finder
+        self._compartment = compartment
+        self._few: Sequence[str] | None = None
+        self._looked = False
+
+    async def targets(self, code: str, type_: str) -> list[str] | None:
+        """The ids of the type that they point at by the reference; None where it is too many."""
+        if not self._looked:
+            self._few, self._looked = await self._candidates(), True
+        if self._few is None:
+            return None
+        these: Filter = {"k": EVERY, "$and": [{"_id": {"$in": list(self._few)}}]}
+        prefix = f"{code}={type_}/"
+        keys = await self._finder.keys(self._context.type, these, prefix, MAX_CHAINED + 1)
+        return None if len(keys) > MAX_CHAINED else _ids(keys, prefix)
+
+    async def _candidates(self) -> Sequence[str] | None:
+        if not self._beside and not self._compartment:
+            return None
+        compartment = self._compartment
+        near = await resolve(self._beside, self._context, self._finder, compartment=compartment)
+        few = await self._finder.ids(self._context.type, near, MOST_CANDIDATES + 1)
+        return few if len(few) <= MOST_CANDIDATES else None
+
+
+def _plain(conditions: Sequence[Condition]) -> Iterator[Plain | Compared]:
+    """The plain ones of conditions that must all hold."""
+    for condition in conditions:
+        if isinstance(condition, Plain | Compared):
+            yield condition
+        elif isinstance(condition, Every):
+            yield from _plain(condition.conditions)
 
 
 async def _parts(
-    conditions: Sequence[Condition], context: MatchContext, finder: Finder
+    conditions: Sequence[Condition],
+    context: MatchContext,
+    finder: Finder,
+    near: _Near | None = None,
 ) -> list[Part]:
     parts: list[Part] = []
     beside = [other for other in conditions if isinstance(other, Plain)]
@@ -87,7 +145,7 @@ async def _parts(
                 parts.append(compile_plain(condition, context, beside))
                 parts += implied(condition, context)
             case Chain():
-                parts.append(Part(_CHAIN_RANK, await _chain(condition, context, finder)))
+                parts.append(Part(_CHAIN_RANK, await _chain(condition, context, finder, near)))
             case Has():
                 parts.append(Part(_CHAIN_RANK, await _has(condition, beside, context, finder)))
             case Compared():
@@ -95,7 +153,7 @@ async def _parts(
                 await _prepare(condition.parameter, modifier, [condition.value], context)
                 parts.append(Part(_COMPARED_RANK, match_compared(condition, context)))
             case Every():
-                parts += await _parts(condition.conditions, context, finder)
+                parts += await _parts(condition.conditions, context, finder, near)
             case Either():
                 sides = [await resolve((one,), context, finder) for one in condition.conditions]
                 parts.append(Part(_COMPARED_RANK, _either(sides)))
@@ -153,17 +211,32 @@ async def _hierarchy(plain: Plain, context: MatchContext, finder: Finder) -> Fil
     return _any("k", [f"{code}={type_}/{id_}" for type_, id_ in found])
 
 
-async def _chain(chain: Chain, context: MatchContext, finder: Finder) -> Filter:
+async def _chain(chain: Chain, context: MatchContext, finder: Finder, near: _Near | None) -> Filter:
     found: list[tuple[str, str]] = []
     for type_, condition in chain.targets:
         there = await resolve((condition,), replace(context, type=type_), finder)
-        ids = await finder.ids(type_, there, MAX_CHAINED + 1 - len(found))
+        room = MAX_CHAINED + 1 - len(found)
+        ids = await _far(type_, there, chain.reference.code, room, finder, near)
         found += [(type_, id_) for id_ in ids]
         if len(found) > MAX_CHAINED:
             raise _too_many(chain.reference.code)
     if chain.reference.patient and all(type_ == "Patient" for type_, _ in found):
         return _any("p", [id_ for _, id_ in found])
     return _any("k", [f"{chain.reference.code}={type_}/{id_}" for type_, id_ in found])
+
+
+async def _far(
+    type_: str, there: Filter, code: str, limit: int, finder: Finder, near: _Near | None
+) -> Sequence[str]:
+    """The ids of those that meet the filter, or of as many as matter to the near side."""
+    if near is not None:
+        ids = await finder.ids(type_, there, min(limit, MANY + 1))
+        if len(ids) <= MANY:
+            return ids
+        targets = await near.targets(code, type_)
+        if targets is not None:
+            there = {**there, "_id": {"$in": targets}}
+    return await finder.ids(type_, there, limit)
 
 
 def _any(field: str, values: list[str]) -> Filter:
@@ -200,6 +273,10 @@ async def _pointed_at(
     keys = await finder.keys(type_, filter_, prefix, MAX_CHAINED + 1)
     if len(keys) > MAX_CHAINED:
         raise _too_many(step)
+    return _ids(keys, prefix)
+
+
+def _ids(keys: Sequence[str], prefix: str) -> list[str]:
     return sorted({key[len(prefix) :].partition("/")[0] for key in keys})
 
 

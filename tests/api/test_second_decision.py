@@ -17,6 +17,7 @@ from fhir_server.app import open_services
 from fhir_server.dispatch import dispatch
 from fhir_server.errors import FhirError
 from fhir_server.exchange import FhirRequest
+from fhir_server.search import chain
 from fhir_server.services import Services
 from fhir_server.settings import Settings
 from tests.callers import observation
@@ -125,11 +126,20 @@ TOTALS = {
     "Observation?_security=R&_summary=count": 0,
     "Patient?_has:Observation:patient:_security=R&_summary=count": 0,
     "Observation?has-member._security=R&_summary=count": 0,
+    "Observation?_id=shown&has-member._security=R&_summary=count": 0,
+    "Observation?_id=shown&has-member.status=final&_summary=count": 0,
+    "Observation?_id=hidden,shown&derived-from.status=final&_summary=count": 0,
+    "Observation?_id=hidden,shown&subject:Patient._id=a&_summary=count": 1,
+    "Patient?_id=a&_has:Observation:patient:derived-from:missing=false&_summary=count": 0,
 }
 
 
+@pytest.mark.parametrize("many", [0, chain.MAX_CHAINED + 1], ids=["from near", "from far"])
 @pytest.mark.parametrize("url", TOTALS)
-async def test_totals_and_chains_count_what_is_shown(url: str, services: Services) -> None:
+async def test_totals_and_chains_count_what_is_shown(
+    url: str, many: int, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain, "MANY", many)
     _, text = await ask("GET", url, GRANTS["both"], services)
     assert json.loads(text)["total"] == TOTALS[url]
 
@@ -152,3 +162,18 @@ def test_the_filter_holds_the_denial_too() -> None:
         "$nor": [{"k": {"$in": sorted(DENIED)}}]
     }
     assert GRANTS["both"].narrowed(Part("none")).filter("Observation", Action.READ) is NOTHING
+
+
+@pytest.mark.parametrize("name", ["rules", "both"])
+async def test_selections_select_what_is_shown(name: str, services: Services) -> None:
+    grant = {"rules": Grant.open(), **GRANTS}[name]
+    selections, every = services.store.selections, {"k": "*"}
+    derived = {"k": "derived-from=Observation/shown"}
+    ids = await selections.ids("Observation", every, 9, grant, None)
+    keys = await selections.keys("Observation", every, "derived-from=", 9, grant, None)
+    patients = await selections.patients("Observation", derived, 9, grant, None)
+    counted = await services.store.count("Observation", every, grant)
+    found = [sorted(row["_id"] for row in rows.documents) for rows in (ids, keys, patients)]
+    hidden = [["hidden", "shown"], ["derived-from=Observation/shown"], ["a"]]
+    assert found == (hidden if name == "rules" else [["shown"], [], []])
+    assert counted == len(found[0])
