@@ -163,8 +163,3 @@ def _refusal(
     if scheme == "DPoP":
         challenge += f', algs="{" ".join(ALGORITHMS)}"'
     return Unauthenticated(description, headers=[("WWW-Authenticate", challenge)])
-
-
-def grant_for(headers: Mapping[str, str], settings: Settings) -> Grant:
-    """Temporary, until the endpoint calls Authentication: see http/fhir.py."""
-    return OPEN if settings.access == "open" else CLOSED

@@ -58,7 +58,7 @@ def capability_statement(services: Services) -> dict[str, Any]:
                     "cors": bool(settings.cors_origins),
                     "description": "Open to everybody on this machine."
                     if settings.access == "open"
-                    else "Closed: every request but this one is answered 401.",
+                    else "Closed to all without an access token (SMART App Launch 2.2).",
                 },
                 "resource": [
                     _resource(type_, pointing[type_], services)
