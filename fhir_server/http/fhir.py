@@ -20,6 +20,7 @@ from fhir_server.dispatch import Match, match, permit
 from fhir_server.errors import FhirError, Forbidden, MalformedRequest, ServerFault, Unauthenticated
 from fhir_server.exchange import FhirRequest, FhirResponse
 from fhir_server.fhir.codec import decode, pretty
+from fhir_server.fhir.fhirpath.patterns import share_time
 from fhir_server.fhir.outcome import outcome_bytes
 from fhir_server.fhir.xml import to_xml
 from fhir_server.http.auth import CHALLENGE, CLOSED, INSUFFICIENT, Authentication, revoked
@@ -66,7 +67,7 @@ class FhirEndpoint:
         )
         representation = DEFAULT
         code = "none"
-        self._metrics.active.inc()
+        self._metrics.active += 1
         try:
             try:
                 if request.method == "OPTIONS":
@@ -106,7 +107,7 @@ class FhirEndpoint:
                 always=self._settings.log_requests,
             )
         finally:
-            self._metrics.active.dec()
+            self._metrics.active -= 1
 
     async def _admit(
         self, request: FhirRequest, found: Match, scope: Scope, receive: Receive
@@ -141,6 +142,7 @@ class FhirEndpoint:
 
     async def _answer(self, request: FhirRequest, found: Match, receive: Receive) -> FhirResponse:
         permit(request, found)
+        share_time()
         if request.method not in ("GET", "HEAD"):
             headers = request.headers
             request.body = await read_body(
