@@ -8,8 +8,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from types import FrameType
 
@@ -18,8 +18,9 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from fhir_server.app import Server, create_app
+from fhir_server.app import Server
 from fhir_server.cli.console import Failed, err
+from fhir_server.garbage import spare_tables
 from fhir_server.settings import Settings
 
 PATIENCE = 30
@@ -27,6 +28,17 @@ PATIENCE = 30
 
 START_SECONDS = 120
 BACKLOG = 2048
+
+
+class OwnProcess(Server):
+    """The application where a process has nothing else to do."""
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """The server at work; its tables are left out of the search for garbage from then on."""
+        async with super().opened():
+            spare_tables()
+            yield
 
 
 @contextmanager
@@ -53,7 +65,7 @@ def run(settings: Settings, listener: socket.socket, ready: Callable[[], None]) 
     `ready` is called once the server answers. Raises Failed where it could not start.
     """
     config = uvicorn.Config(
-        partial(_worker, settings) if settings.workers > 1 else create_app(settings),
+        partial(_worker, settings) if settings.workers > 1 else OwnProcess(settings),
         factory=settings.workers > 1,
         workers=settings.workers,
         loop="uvloop",
@@ -94,7 +106,7 @@ def run(settings: Settings, listener: socket.socket, ready: Callable[[], None]) 
         raise Failed("The server could not start; the lines above say why.")
 
 
-def _worker(settings: Settings) -> Server:
+def _worker(settings: Settings) -> OwnProcess:
     """The application of one of several processes; it ends when the process that began it does."""
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -104,7 +116,7 @@ def _worker(settings: Settings) -> Server:
             os.kill(os.getpid(), signal.SIGTERM)
 
         threading.Thread(target=follow, daemon=True).start()
-    return create_app(settings)
+    return OwnProcess(settings)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import multiprocessing
 import os
 import signal
@@ -14,6 +13,7 @@ from multiprocessing.connection import Connection
 
 import uvloop
 
+from fhir_server.garbage import spare_tables
 from fhir_server.loading.files import File
 from fhir_server.loading.lots import Lot
 from fhir_server.loading.run import Report, load, load_lines
@@ -51,9 +51,7 @@ def work(connection: Connection, opener: Opener, settings: Settings) -> None:
 async def _answer(connection: Connection, opener: Opener, settings: Settings) -> None:
     async with opener(settings) as services:
         send = direct(services)
-        # The tables live as long as the process: looking through them for garbage finds none.
-        gc.collect()
-        gc.freeze()
+        spare_tables()
         connection.send(None)
         while (item := await asyncio.to_thread(connection.recv)) is not None:
             connection.send(await carry_out(item, send))

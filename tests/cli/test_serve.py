@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import signal
 import socket
@@ -12,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from fhir_server.cli.serving import OwnProcess
+from fhir_server.settings import Settings
 from fhir_server.store import embedded
 from tests.cli.command import run, running
 
@@ -157,3 +160,14 @@ async def test_requests_under_way_are_finished_before_it_stops(folder):
         assert answer.status_code == 200
         assert len(answer.json()["entry"]) == 4000
         assert status == 0
+
+
+async def test_a_serving_process_looks_for_no_garbage_in_its_tables(mongodb, database_name):
+    before = gc.get_freeze_count(), gc.get_threshold()
+    app = OwnProcess(Settings(mongodb_uri=mongodb, mongodb_database=database_name))
+    try:
+        async with app.opened():
+            assert gc.get_freeze_count() > before[0] + 50_000
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before[1])
