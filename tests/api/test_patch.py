@@ -151,3 +151,16 @@ async def test_concurrent_patches_lose_nothing(client: httpx.AsyncClient) -> Non
     answers = await asyncio.gather(*(add(number) for number in range(12)))
     assert {answer.status_code for answer in answers} == {200}
     assert len((await client.get("Patient/a")).json()["name"]) == 14
+
+
+async def test_a_hostile_pattern_is_too_costly_and_nothing_is_kept(
+    client: httpx.AsyncClient,
+) -> None:
+    long = patient(id="b", name=[{"family": "a" * 60 + "!"}])
+    await client.put("Patient/b", json=long, headers=FHIR)
+    path = "Patient.name.where(family.matches('(a|aa)+$'))"
+    change = fhirpath(type={"valueCode": "delete"}, path={"valueString": path})
+    response = await client.patch("Patient/b", json=change, headers=FHIR)
+    assert_outcome(response, 422, "too-costly")
+    assert "(a|aa)+$" in response.json()["issue"][0]["diagnostics"]
+    assert (await client.get("Patient/b")).json()["meta"]["versionId"] == "1"

@@ -8,19 +8,16 @@ import html
 import json
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
-from fhir_server.fhir.fhirpath.errors import ExecutionFault
 from fhir_server.fhir.fhirpath.function import Function
 from fhir_server.fhir.fhirpath.operators import wrap
+from fhir_server.fhir.fhirpath.patterns import full_match, search, substitute
 from fhir_server.fhir.fhirpath.scope import Items, Scope, integer, text
 
 _STRING = ("System.String",)
 _BOOLEAN = ("System.Boolean",)
 _INTEGER = ("System.Integer",)
-_FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE}
-_GROUP = re.compile(r"\$(?:([0-9]+)|\{([A-Za-z_][A-Za-z0-9_]*)\}|(\$))")
 
 
 def _on_string(name: str, act: Callable[..., Any]) -> Callable[..., Items]:
@@ -44,38 +41,6 @@ def _substring(scope: Scope, items: Items, start: Items, length: Items | None = 
     if count is None:
         return [value[at:]]
     return [value[at : at + max(0, count)]]
-
-
-@lru_cache(maxsize=512)
-def _pattern(source: str, flags: str = "") -> re.Pattern[str]:
-    mode = re.DOTALL
-    for flag in flags:
-        if flag not in _FLAGS:
-            raise ExecutionFault(f"'{flag}' is no flag of a regular expression; i and m are")
-        mode |= _FLAGS[flag]
-    try:
-        return re.compile(re.sub(r"\(\?<(?![=!])", "(?P<", source), mode)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ExecutionFault(f"'{source}' is no regular expression: {error}") from None
-
-
-def _replace_matches(value: str, source: str, substitution: str, flags: str = "") -> str:
-    if not source:
-        return value
-
-    def expand(match: re.Match[str]) -> str:
-        def group(reference: re.Match[str]) -> str:
-            if reference.group(3):
-                return "$"
-            name: Any = reference.group(2) or int(reference.group(1))
-            try:
-                return match.group(name) or ""
-            except IndexError:
-                return reference.group()
-
-        return _GROUP.sub(group, substitution)
-
-    return _pattern(source, flags).sub(expand, value)
 
 
 def _split(scope: Scope, items: Items, separator: Items) -> Items:
@@ -146,13 +111,9 @@ _ON_STRINGS: dict[str, tuple[Callable[..., Any], int, tuple[str, ...]]] = {
     "trim": (lambda v: v.strip(), 0, _STRING),
     "length": (lambda v: len(v), 0, _INTEGER),
     "replace": (lambda v, old, new: v.replace(old, new), 2, _STRING),
-    "matches": (lambda v, regex, flags="": bool(_pattern(regex, flags).search(v)), 1, _BOOLEAN),
-    "matchesFull": (
-        lambda v, regex, flags="": bool(_pattern(regex, flags).fullmatch(v)),
-        1,
-        _BOOLEAN,
-    ),
-    "replaceMatches": (_replace_matches, 2, _STRING),
+    "matches": (search, 1, _BOOLEAN),
+    "matchesFull": (full_match, 1, _BOOLEAN),
+    "replaceMatches": (substitute, 2, _STRING),
     "encode": (_encode, 1, _STRING),
     "decode": (_decode, 1, _STRING),
     "escape": (_escape, 1, _STRING),

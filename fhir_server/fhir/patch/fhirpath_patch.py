@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from fhir_server.errors import FhirError, MalformedContent, Unprocessable
+from fhir_server.errors import FhirError, MalformedContent, TooCostly, Unprocessable
 from fhir_server.fhir.codec import Resource
 from fhir_server.fhir.definitions import load
 from fhir_server.fhir.patch.place import Pair, Place, Slots, children, locate, locate_list
@@ -30,7 +30,8 @@ def fhirpath_patch(resource: Resource, parameters: Resource) -> Resource:
         except MalformedContent:
             raise
         except FhirError as error:
-            raise Unprocessable(
+            kind = TooCostly if isinstance(error, TooCostly) else Unprocessable
+            raise kind(
                 f"Cannot {step.type}: {error.issues[0].diagnostics}", expression=step.place
             ) from None
     return {name: value for name, value in _pruned(changed).items() if value not in ({}, [])}
