@@ -21,6 +21,7 @@ from uvicorn.supervisors import Multiprocess
 from fhir_server.app import Server
 from fhir_server.cli.console import Failed, err
 from fhir_server.garbage import spare_tables
+from fhir_server.http.connection import Connection
 from fhir_server.settings import Settings
 
 PATIENCE = 30
@@ -69,7 +70,7 @@ def run(settings: Settings, listener: socket.socket, ready: Callable[[], None]) 
         factory=settings.workers > 1,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="on",
         interface="asgi3",

@@ -15,10 +15,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import INF, floatToGoString
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_BOUNDS = [floatToGoString(bound) for bound in (*BUCKETS, INF)]
+_BOUNDS = [*(str(float(bound)) for bound in BUCKETS), "+Inf"]
 
 
 class Metrics(Collector):
