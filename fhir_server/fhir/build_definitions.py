@@ -8,7 +8,6 @@ the same inputs give the same bytes.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,24 +32,23 @@ from fhir_server.fhir.definitions import (
     Table,
     TypeRow,
 )
+from fhir_server.fhir.official_bundles import bundle
 
-SUMS = {
-    "Bundle-resources": "d062516a420265da6d248e1d2b5d2a4aa9709c3c637807fe48e278054dffa114",
-    "Bundle-types": "13d3b9c75a23dd575b6c9cffa9fb5efce3871a4cc9bd8c92671ce1a50c19c064",
-    "Bundle-searchParams": "dc5927e3781a5aba26c08821904c4091664b3a40171aba9b01e563e9f7ca85df",
-    "Bundle-valuesets": "8d8fd0894624163296aa84e93c47cbead9b805fd83ec22ac71d45b7e25a86758",
-    "Bundle-v2-valuesets": "d180cc829f2a95950664d918d1ed9b2a7e9a7423e3f3957e294c3375f146fc00",
-    "Bundle-v3-valuesets": "b9e75b6586b61843042e543280a91adc1bdd4d8a2df3427e30fa5f404b004646",
-    "Bundle-valueset-expansions": (
-        "1e3b4c2cba183cbe97db813c36aee454b0364fe396846647d2a237b309ae984f"
-    ),
-}
+BUNDLES = (
+    "Bundle-resources",
+    "Bundle-types",
+    "Bundle-searchParams",
+    "Bundle-valuesets",
+    "Bundle-v2-valuesets",
+    "Bundle-v3-valuesets",
+    "Bundle-valueset-expansions",
+)
 FHIR_TYPE = PREFIX + "structuredefinition-fhir-type"
 
 
 def build(folder: Path) -> bytes:
     """The packed table. Raises ValueError on an input that is not the official one."""
-    bundles = {name: _read(folder, name, digest) for name, digest in SUMS.items()}
+    bundles = {name: bundle(folder, name) for name in BUNDLES}
     structures = [
         r
         for r in resources(bundles, "Bundle-types", "Bundle-resources")
@@ -89,20 +87,6 @@ def build(folder: Path) -> bytes:
     )
     plain = msgspec.json.encode(msgspec.to_builtins(table, order="sorted"), order="sorted")
     return zstandard.ZstdCompressor(level=22, write_checksum=False).compress(plain)
-
-
-def _read(folder: Path, name: str, digest: str) -> Json:
-    packed = folder / f"{name}.json.zst"
-    plain = folder / f"{name}.json"
-    if packed.exists():
-        reader = zstandard.ZstdDecompressor().stream_reader(packed.read_bytes())
-        raw = reader.read()
-    else:
-        raw = plain.read_bytes()
-    if hashlib.sha256(raw).hexdigest() != digest:
-        raise ValueError(f"{name}.json is not the file of R4 4.0.1: its SHA-256 is not {digest}")
-    bundle: Json = msgspec.json.decode(raw)
-    return bundle
 
 
 def _type_rows(structure: Json) -> Iterator[TypeRow]:

@@ -10,24 +10,23 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import zstandard
 
 from fhir_server.fhir.archive import pack
+from fhir_server.fhir.official_bundles import resources
 from fhir_server.terminology.base import ARCHIVE, MANIFEST, folder
 
-SUMS = {
-    "Bundle-conceptmaps": "3b6a7e9f2a8e2d13fc1ffa1524ede726e8f9122d90fa8e4918de0b1f194d8048",
-    "Bundle-resources": "d062516a420265da6d248e1d2b5d2a4aa9709c3c637807fe48e278054dffa114",
-    "Bundle-searchParams": "dc5927e3781a5aba26c08821904c4091664b3a40171aba9b01e563e9f7ca85df",
-    "Bundle-v2-valuesets": "d180cc829f2a95950664d918d1ed9b2a7e9a7423e3f3957e294c3375f146fc00",
-    "Bundle-v3-valuesets": "b9e75b6586b61843042e543280a91adc1bdd4d8a2df3427e30fa5f404b004646",
-    "Bundle-valuesets": "8d8fd0894624163296aa84e93c47cbead9b805fd83ec22ac71d45b7e25a86758",
-}
+BUNDLES = (
+    "Bundle-conceptmaps",
+    "Bundle-resources",
+    "Bundle-searchParams",
+    "Bundle-v2-valuesets",
+    "Bundle-v3-valuesets",
+    "Bundle-valuesets",
+)
 TYPES = frozenset(
     (
         *("CodeSystem", "ValueSet", "ConceptMap", "NamingSystem"),
@@ -42,12 +41,7 @@ NOTICE = (
 
 def build(source: Path) -> bytes:
     """The archive. Raises ValueError on an input that is not the official one."""
-    return pack(
-        plain
-        for name, digest in SUMS.items()
-        for plain in (_plain(one) for one in _read(source, name, digest))
-        if plain["resourceType"] in TYPES
-    )
+    return pack(_plain(one) for one in resources(source, *BUNDLES) if one["resourceType"] in TYPES)
 
 
 def manifest(within: Path) -> bytes:
@@ -70,18 +64,6 @@ def manifest(within: Path) -> bytes:
             }
         )
     return msgspec.json.format(msgspec.json.encode({"files": rows}), indent=2) + b"\n"
-
-
-def _read(source: Path, name: str, digest: str) -> Iterator[dict[str, Any]]:
-    packed = source / f"{name}.json.zst"
-    if packed.exists():
-        raw = zstandard.ZstdDecompressor().stream_reader(packed.read_bytes()).read()
-    else:
-        raw = (source / f"{name}.json").read_bytes()
-    if hashlib.sha256(raw).hexdigest() != digest:
-        raise ValueError(f"{name}.json is not the file of R4 4.0.1: its SHA-256 is not {digest}")
-    for entry in msgspec.json.decode(raw)["entry"]:
-        yield entry["resource"]
 
 
 def _plain(resource: dict[str, Any]) -> dict[str, Any]:
