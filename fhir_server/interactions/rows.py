@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from fhir_server.access.grant import Grant
 from fhir_server.errors import TooCostly
+from fhir_server.interactions.walk import walk
 from fhir_server.search.compile import Query
 from fhir_server.search.computed import ordered
 from fhir_server.search.cursor import Cursor
@@ -82,28 +83,33 @@ class Reader:
         return Rows([row.version for row in found], edges, time)
 
     async def _of_type(self, query: Query, place: Cursor) -> tuple[list[Row], int | None]:
+        if query.sieve is not None:
+            return await walk(self._some, query, query.sieve, place, self.limit + 1)
+        return await self._some(query, place, self.limit + 1)
+
+    async def _some(self, query: Query, place: Cursor, wanted: int) -> tuple[list[Row], int | None]:
+        """So many rows of one query, whatever its sieve keeps."""
         if query.order is None:
             return await self._computed(query, place)
         after = (place.values[0], place.values[1]) if place.values else None
         parts = stretches(
             query.filter, query.order, after, backwards=place.backwards, merged=query.merged
         )
-        return await self._stretches(query.type, parts, place.time)
+        return await self._stretches(query.type, parts, place.time, wanted)
 
     async def _stretches(
-        self, type_: str, parts: Sequence[Stretch], time: int | None
+        self, type_: str, parts: Sequence[Stretch], time: int | None, wanted: int
     ) -> tuple[list[Row], int | None]:
-        """Rows of the stretches, one after the other; one more than the limit where there are."""
+        """`wanted` rows of the stretches, one after the other."""
         found: list[Row] = []
         for part in parts:
-            wanted = self.limit + 1 - len(found)
-            if not wanted:
+            if len(found) == wanted:
                 break
             query = PageQuery(
                 type_,
                 part.filter,
                 tuple(part.sort.items()),
-                wanted,
+                wanted - len(found),
                 at_cluster_time=time,
                 keys=self.keys,
             )
@@ -186,7 +192,7 @@ class Reader:
         parts = stretches(
             query.filter, order, after, backwards=place.backwards, merged=query.merged
         )
-        rows, time = await self._stretches(query.type, parts, time)
+        rows, time = await self._stretches(query.type, parts, time, self.limit + 1)
         return [
             Row((row.version.updated, query.type, row.version.id), row.version) for row in rows
         ], time

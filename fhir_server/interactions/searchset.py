@@ -30,6 +30,7 @@ from fhir_server.interactions.rows import Reader, Rows
 from fhir_server.search.chain import resolve
 from fhir_server.search.compile import Query, plan
 from fhir_server.search.cursor import Cursor
+from fhir_server.search.direction import sieve
 from fhir_server.search.paging import Edges, Linker
 from fhir_server.search.request import Paging, SearchRequest, parse
 from fhir_server.services import Services
@@ -159,24 +160,31 @@ async def compile_queries(
     With a `finder` the queries are for the moment that it reads, and chains may be followed from
     what is there then.
     """
-    nearby = finder is not None
-    finder = finder or StoreFinder(services.store, request.grant, request.session)
     queries = []
     for type_, conditions in asked.conditions.items():
         if not request.grant.allows(type_, Action.SEARCH):
             continue
         context = context_of(type_, services)
+        here = finder or StoreFinder(services.store, request.grant, request.session)
         if asked.contained != "false":
-            inside = await resolve(conditions, context, finder)
+            inside = await resolve(conditions, context, here)
             queries += await container_queries(
                 type_, inside, scope.compartment, asked, request, services
             )
-        if asked.contained != "true":
-            filter_ = await resolve(
-                conditions, context, finder, compartment=scope.compartment, nearby=nearby
-            )
-            alone = len(asked.conditions) == 1 and asked.contained == "false"
+        if asked.contained == "true":
+            continue
+        alone = len(asked.conditions) == 1 and asked.contained == "false"
+        if finder is None:
+            filter_ = await resolve(conditions, context, here, compartment=scope.compartment)
             queries.append(plan(type_, filter_, asked.sort, alone=alone))
+            continue
+        found = await sieve(conditions, context, finder, compartment=scope.compartment)
+        query = plan(type_, found.filter, asked.sort, alone=alone)
+        if found.rest and alone and query.order and not asked.counts_all:
+            query = replace(query, sieve=found)
+        elif found.rest:
+            query = replace(query, filter=await (await found.narrowed()).settled())
+        queries.append(query)
     return queries
 
 

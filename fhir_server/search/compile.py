@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fhir_server.access.grant import Filter
 from fhir_server.errors import UnsupportedParameter
@@ -21,6 +21,9 @@ from fhir_server.search.kinds import MatchContext
 from fhir_server.search.kinds.composite import ORDERED, fused, token_bound
 from fhir_server.search.registry import Parameter
 from fhir_server.search.sort import SortKey
+
+if TYPE_CHECKING:
+    from fhir_server.search.direction import Sieve
 
 EVERY = "*"
 """The key that every resource has."""
@@ -52,13 +55,15 @@ class Part(NamedTuple):
 class Query:
     """What to read of one type: `filter` has `p`, `k` and `$and` at its top, nothing else.
 
-    Rows come by `order`, or where it is None, by `keys`, which must be computed.
+    Rows come by `order`, or where it is None, by `keys`, which must be computed. What meets the
+    filter is a match only if the `sieve` keeps it, where there is one.
     """
 
     type: str
     filter: Filter
     order: Order | None
     keys: tuple[ComputedKey, ...] = ()
+    sieve: Sieve | None = None
 
     @property
     def merged(self) -> bool:

@@ -80,6 +80,11 @@ class SearchRequest:
         return self.count == 0 or self.summary == "count"
 
     @property
+    def counts_all(self) -> bool:
+        """Whether the number of matches is asked for, whatever it costs."""
+        return self.counts_only or self.total in ("accurate", "estimate")
+
+    @property
     def query(self) -> str:
         """`applied` as the query of a URL, percent-encoded."""
         return encode(self.applied)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -14,15 +14,18 @@ from fhir_server.access.grant import Action, Filter, Grant, Part, Rule
 from fhir_server.app import open_services
 from fhir_server.exchange import FhirRequest
 from fhir_server.fhir import codec
+from fhir_server.interactions import walk
 from fhir_server.interactions.finder import StoreFinder, context_of
-from fhir_server.interactions.searchset import Scope, compile_queries
-from fhir_server.search import chain
+from fhir_server.interactions.rows import Reader
+from fhir_server.interactions.searchset import Scope, compile_queries, count
+from fhir_server.search import chain, direction
 from fhir_server.search.compile import Query
+from fhir_server.search.cursor import Cursor
 from fhir_server.search.request import parse
 from fhir_server.services import Services
 from fhir_server.settings import Settings
 from fhir_server.store import migrations
-from fhir_server.store.resources import PageQuery, Version
+from fhir_server.store.resources import Version
 from tests.searching import observation
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -54,10 +57,9 @@ class Watched(StoreFinder):
         self.asked.append(("keys", type_, filter_, limit))
         return await StoreFinder.keys(self, type_, filter_, prefix, limit)
 
-    @property
-    def from_near(self) -> bool:
-        """Whether the far end was asked for those alone that the near side points at."""
-        return any("_id" in filter_ for _, _, filter_, _ in self.asked)
+    async def patients(self, type_: str, filter_: Filter, limit: int) -> Sequence[str]:
+        self.asked.append(("patients", type_, filter_, limit))
+        return await StoreFinder.patients(self, type_, filter_, limit)
 
 
 def resources() -> Iterator[dict[str, Any]]:
@@ -112,107 +114,212 @@ async def services(mongodb: str, migrated: str) -> AsyncIterator[Services]:
         yield opened
 
 
-async def compiled(
-    query: str, grant: Grant, services: Services, compartment: str = ""
-) -> tuple[list[Query], Watched]:
-    pairs = [(name, value) for name, _, value in (one.partition("=") for one in query.split("&"))]
-    asked = parse(("Observation",), pairs, services.registry)
-    request = FhirRequest("GET", "Observation", grant, services.settings.base)
-    finder = Watched(services.store, grant, None)
-    scope = Scope(("Observation",), "", compartment=compartment)
-    return await compile_queries(scope, asked, request, services, finder), finder
-
-
-async def found(
-    queries: list[Query], finder: Watched, grant: Grant, services: Services
-) -> list[str]:
-    pages = [
-        await services.store.page(
-            PageQuery(query.type, query.filter, limit=5_000, at_cluster_time=finder.time), grant
-        )
-        for query in queries
-    ]
-    return [version.id for page in pages for version in page.versions]
-
-
-FROM_NEAR = {
-    "code=rare&subject:Patient.active=true": "",
-    "code=rare&subject.active=true": "",
-    "code=rare&patient.active=true": "",
-    "code=rare&patient.organization.name=House": "",
-    "subject:Patient.active=true&patient.organization.active:missing=true&code=rare": "",
-    "_id=r1,c7,r9&subject:Patient.active=true": "",
-    '_filter=code eq "rare" and subject:Patient.active eq "true"': "",
-    "subject:Patient.active=true": "Patient/p3",
-    "code=none&patient.active=true": "",
+DIRECTIONS: dict[str, dict[str, int]] = {
+    "chosen": {},
+    "far": {"direction.FEW": chain.MAX_CHAINED},
+    "near": {"direction.FEW": 0, "direction.MANY": 0, "walk.MOST_WALKED": 1_000_000},
+    "near, then far": {"direction.FEW": 0, "direction.MANY": 0, "walk.MOST_WALKED": 0},
+    "near in small lots": {
+        **{"direction.FEW": 0, "direction.MANY": 0, "walk.MOST_WALKED": 1_000_000},
+        **{"walk.FIRST_LOT": 1, "walk.LARGEST_LOT": 100},
+    },
 }
-FROM_FAR = {
-    "code=common&subject:Patient.active=true": "",
-    "subject:Patient.active=true": "",
-    "code=rare&subject:Patient.family=Rarissime": "",
-    "code=rare&patient.gender=male": "",
-    '_filter=code eq "rare" or subject:Patient.active eq "true"': "",
-    "_contained=true&code=rare&patient.active=true": "",
+MODULES = {"direction": direction, "walk": walk}
+
+
+def turn(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Follow chains from that end wherever it may be."""
+    for name, value in DIRECTIONS[way].items():
+        module, _, constant = name.partition(".")
+        monkeypatch.setattr(MODULES[module], constant, value)
+
+
+class Search:
+    """A search of one type for one caller; `finder` tells what it asked."""
+
+    def __init__(self, type_: str, query: str, grant: Grant, services: Services) -> None:
+        cut = [one.partition("=") for one in query.split("&")]
+        pairs = [(name, value) for name, _, value in cut]
+        self.asked = parse((type_,), pairs, services.registry)
+        self.services = services
+        self.request = FhirRequest("GET", type_, grant, services.settings.base)
+        self.finder = Watched(services.store, grant, None)
+
+    async def compiled(self, compartment: str = "") -> list[Query]:
+        scope = Scope(self.asked.types, "", compartment=compartment)
+        return await compile_queries(scope, self.asked, self.request, self.services, self.finder)
+
+    async def pages(self, compartment: str = "", limit: int = 300) -> list[str]:
+        """The ids page by page, forwards; backwards they must be the same."""
+        queries = await self.compiled(compartment)
+        reader = Reader(self.services.store, self.request.grant, None, limit, keys=False)
+        found: list[list[str]] = []
+        place: Cursor | None = None
+        while True:
+            rows = await reader.read(queries, place, self.finder.time)
+            found.append([version.id for version in rows.versions])
+            if place is not None:
+                assert rows.edges.before is not None
+                back = Cursor(tuple(rows.edges.before), backwards=True, time=rows.time)
+                before = await reader.read(queries, back, self.finder.time)
+                assert [version.id for version in before.versions] == found[-2]
+            if rows.edges.after is None:
+                return [id_ for page in found for id_ in page]
+            place = Cursor(tuple(rows.edges.after), time=rows.time)
+
+    async def count(self, compartment: str = "") -> int:
+        self.asked = replace(self.asked, total="accurate")
+        queries = await self.compiled(compartment)
+        return await count(queries, self.request, self.services, self.finder.time)
+
+
+SEARCHES = {  # how many they find, by whoever sees everything
+    "Observation?code=rare&subject:Patient.active=true": 21,
+    "Observation?code=rare&subject.active=true": 21,
+    "Observation?code=rare&patient.active=true": 21,
+    "Observation?code=rare&patient.organization.name=House": 21,
+    "Observation?subject:Patient.active=true&patient.organization.active:missing=true": 1122,
+    "Observation?_id=r1,c7,r9&subject:Patient.active=true": 3,
+    'Observation?_filter=code eq "rare" and subject:Patient.active eq "true"': 21,
+    'Observation?_filter=code eq "rare" or subject:Patient.gender eq "male"': 574,
+    'Observation?_filter=not (subject:Patient.gender eq "male")': 563,
+    "Observation?code=none&patient.active=true": 0,
+    "Observation?subject:Patient.active=true": 1122,
+    "Observation?code=rare&subject:Patient.family=Rarissime": 1,
+    "Observation?patient.gender=male&_sort=date": 561,
+    "Observation?patient.gender=male&_sort=-_lastUpdated": 561,
+    "Observation?patient.gender=male&_sort=value-quantity": 561,
+    "Observation?_contained=true&code=rare&patient.active=true": 1,
+    "Observation?_contained=both&code=rare&patient.active=true": 21,
+    "Observation?patient._has:Observation:patient:code=common": 1122,
+    "Observation?patient._has:Observation:patient:code=rare&code=common": 20,
+    "Observation?subject:Patient.gender:not=male": 561,
+    "Observation?patient.organization:missing=false": 1122,
+    "Patient?_has:Observation:patient:code=common": 1100,
+    "Patient?_has:Observation:subject:code=rare": 20,
+    "Patient?_has:Observation:patient:code:not=rare": 1100,
+    "Patient?_has:Observation:patient:value-quantity:missing=false&gender=male": 550,
+    "Patient?_has:Observation:patient:code=common&_has:Observation:patient:code=rare": 20,
+    "Patient?_has:Observation:patient:code=rare&_sort=family": 20,
+    "Patient?_has:Observation:patient:patient.gender=male": 550,
+    "Patient?_has:Observation:patient:_has:Observation:focus:code=x": 0,
+    "Organization?_has:Patient:organization:active=true": 3,
+    "Organization?_has:Patient:organization:_has:Observation:patient:code=common": 3,
+    "Organization?_has:Patient:organization:_has:Observation:patient:code=rare&name=House": 3,
+    "Group?_has:Observation:subject:code=rare": 1,
 }
+IN_COMPARTMENT = "Observation?subject:Patient.active=true"
 
 
-@pytest.mark.parametrize(("query", "compartment"), FROM_NEAR.items())
-async def test_few_here_and_many_there_are_followed_from_here(
-    query: str, compartment: str, services: Services
-) -> None:
-    _, finder = await compiled(query, Grant.open(), services, compartment)
-    assert finder.from_near
-    far = ("Patient", chain.MAX_CHAINED + 1)
-    whole = [one for one in finder.asked if (one[1], one[3]) == far and "_id" not in one[2]]
-    assert not whole, "the far end was read as a whole too"
-
-
-@pytest.mark.parametrize(("query", "compartment"), FROM_FAR.items())
-async def test_everything_else_is_followed_from_the_far_end(
-    query: str, compartment: str, services: Services
-) -> None:
-    _, finder = await compiled(query, Grant.open(), services, compartment)
-    assert not finder.from_near
-
-
-async def test_few_at_the_far_end_are_read_once(services: Services) -> None:
-    _, finder = await compiled("code=rare&patient.gender=male", Grant.open(), services)
-    assert [one[:2] for one in finder.asked] == [("ids", "Patient")]
+def parted(search: str) -> tuple[str, str]:
+    type_, _, query = search.partition("?")
+    return type_, query
 
 
 @pytest.mark.parametrize("name", GRANTS)
-@pytest.mark.parametrize(("query", "compartment"), [*FROM_NEAR.items(), *FROM_FAR.items()])
-async def test_both_directions_have_one_answer(
-    query: str, compartment: str, name: str, services: Services, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("text", SEARCHES)
+async def test_every_direction_has_one_answer(
+    text: str, name: str, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Q-20: the same rows in the same order, on all pages, in both ways, and the same total."""
     answers = {}
-    for many in (0, 1_000, chain.MAX_CHAINED + 1):  # from near wherever it may, as it is, from far
-        monkeypatch.setattr(chain, "MANY", many)
-        queries, finder = await compiled(query, GRANTS[name], services, compartment)
-        answers[many] = await found(queries, finder, GRANTS[name], services)
-        counts = [
-            await services.store.count(one.type, one.filter, GRANTS[name], None, finder.time)
-            for one in queries
-        ]
-        assert sum(counts) == len(answers[many])
-    near, chosen, far = answers.values()
-    assert near == chosen == far
-    assert near or query.startswith("code=none") or name != "open"
+    for way in DIRECTIONS:
+        with monkeypatch.context() as patched:
+            turn(way, patched)
+            answers[way] = await Search(*parted(text), GRANTS[name], services).pages()
+            total = await Search(*parted(text), GRANTS[name], services).count()
+            assert total == len(answers[way]) == len(set(answers[way]))
+    assert all(answer == answers["far"] for answer in answers.values())
+    if name == "open":
+        assert len(answers["far"]) == SEARCHES[text]
 
 
-async def test_the_near_side_is_asked_for_what_the_far_end_is_too_much_for(
+@pytest.mark.parametrize("way", DIRECTIONS)
+async def test_every_direction_keeps_to_a_compartment(
+    way: str, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn(way, monkeypatch)
+    found = await Search(*parted(IN_COMPARTMENT), Grant.open(), services).pages("Patient/p3")
+    assert sorted(found) == ["c3", "r3", "rv"]
+
+
+NEAR = {
+    "Observation?subject:Patient.active=true": "Patient",
+    "Observation?patient.gender=male": "Patient",
+    "Observation?patient._has:Observation:patient:code=common": "Observation",
+    "Patient?_has:Observation:patient:code=common": "Observation",
+    "Patient?_has:Observation:patient:patient.gender=male": "Observation",
+    "Organization?_has:Patient:organization:active=true": "Patient",
+}
+
+
+@pytest.mark.parametrize(("text", "far"), NEAR.items())
+async def test_what_many_meet_is_asked_of_the_rows(text: str, far: str, services: Services) -> None:
+    """A page reads nothing as a whole: no step asks for more than it takes to see that."""
+    search = Search(*parted(text), Grant.open(), services)
+    (query,) = await search.compiled()
+    assert query.sieve is not None
+    reader = Reader(services.store, Grant.open(), None, 20, keys=False)
+    await reader.read([query], None, search.finder.time)
+    for step, type_, filter_, limit in search.finder.asked:
+        bounded = limit <= direction.MANY + 1 and step == "ids"
+        assert bounded or type_ != far or "k" not in filter_ or _is_near(filter_)
+
+
+def _is_near(filter_: Filter) -> bool:
+    """Whether it begins with resources, or with references to them."""
+    parts = [filter_, *filter_.get("$and", ())]
+    return any("_id" in part or "p" in part for part in parts) or any(
+        "=Organization/" in key for key in filter_["k"].get("$in", ())
+    )
+
+
+FAR = (
+    "Observation?code=rare&subject:Patient.family=Rarissime",
+    "Patient?_has:Observation:patient:code=rare",
+    "Observation?patient._has:Observation:patient:code=rare",
+)
+
+
+@pytest.mark.parametrize("text", FAR)
+async def test_what_few_meet_is_a_filter(text: str, services: Services) -> None:
+    (query,) = await Search(*parted(text), Grant.open(), services).compiled()
+    assert query.sieve is None
+
+
+async def test_few_at_the_far_end_are_read_once(services: Services) -> None:
+    search = Search("Observation", "patient.family=Rarissime", Grant.open(), services)
+    await search.compiled()
+    assert [one[:2] for one in search.finder.asked] == [("ids", "Patient")]
+
+
+async def test_few_here_are_asked_where_the_far_end_is_too_much(
     services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(chain, "MAX_CHAINED", 1_050)
-    query = "code=rare&patient.active=true"
-    queries, finder = await compiled(query, Grant.open(), services)
-    assert len(await found(queries, finder, Grant.open(), services)) == 21
+    monkeypatch.setattr(direction, "MAX_CHAINED", 1_050)
+    search = Search("Observation", "code=rare&patient.active=true", Grant.open(), services)
+    assert len(await search.pages()) == await search.count() == 21
+
+
+async def test_a_page_is_walked_to_where_the_far_end_is_too_much(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search is refused only where both ends are too much."""
+    for module in (chain, direction, walk):
+        monkeypatch.setattr(module, "MAX_CHAINED", 1_050)
+    monkeypatch.setattr(walk, "MOST_WALKED", 0)
+    search = Search("Observation", "focus:Patient.active=true", Grant.open(), services)
+    assert await search.pages() == []
+    monkeypatch.setattr(walk, "MAX_CHAINED", 100)
+    with pytest.raises(chain.TooMany):
+        await search.pages()
+    with pytest.raises(chain.TooMany):
+        await search.count()
 
 
 async def test_filters_for_later_do_not_depend_on_what_is_here_now(services: Services) -> None:
-    pairs = [("code", "rare"), ("patient.active", "true")]
-    asked = parse(("Observation",), pairs, services.registry)
-    finder = Watched(services.store, Grant.open(), None)
+    search = Search("Observation", "code=rare&patient.active=true", Grant.open(), services)
     context = context_of("Observation", services)
-    await chain.resolve(asked.conditions["Observation"], context, finder)
-    assert not finder.from_near
+    await chain.resolve(search.asked.conditions["Observation"], context, search.finder)
+    assert not any(type_ == "Observation" for _, type_, _, _ in search.finder.asked)

@@ -1,0 +1,72 @@
+"""A page of matches of a search whose chains are asked of the rows, lot by lot.
+
+Right where many resources meet the chain, so that a page is soon full; where matches turn out to be
+rare, the chain is followed from its far end after all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fhir_server.search.chain import MAX_CHAINED, TooMany
+from fhir_server.search.compile import Query
+from fhir_server.search.cursor import Cursor
+from fhir_server.search.direction import Sieve
+
+if TYPE_CHECKING:
+    from fhir_server.interactions.rows import Row
+
+    Found = tuple[list[Row], int | None]
+    Read = Callable[[Query, Cursor, int], Awaitable[Found]]
+
+FIRST_LOT = 50
+LARGEST_LOT = 800
+"""Rows that are read at once: twice as many each time."""
+
+MOST_WALKED = 5_000
+"""Rows that are worth reading for a page before the far end is read as a whole."""
+
+
+async def walk(read: Read, query: Query, sieve: Sieve, place: Cursor, wanted: int) -> Found:
+    """`wanted` rows beyond the place that the sieve keeps, fewer where there are no more.
+
+    `read` gives so many rows of a query beyond a place, and the moment they were read at. Raises
+    TooMany where a step of a chain finds too many, and matches are too rare among the rows.
+    """
+    plain = replace(query, sieve=None)
+    lot, after = max(FIRST_LOT, 2 * wanted), place
+    found: list[Row] = []
+    walked = 0
+    refused: TooMany | None = None
+    while True:
+        rows, time = await read(plain, after, lot)
+        try:
+            kept = await sieve.kept([row.version.id for row in rows])
+        except TooMany:
+            return await read(await _settled(plain, sieve), place, wanted)
+        found += [row for row in rows if row.version.id in kept]
+        if len(found) >= wanted or len(rows) < lot:
+            return found[:wanted], time
+        if not walked:
+            narrow = await sieve.narrowed()
+            if len(narrow.rest) < len(sieve.rest):
+                narrowed = replace(plain, filter=narrow.filter)
+                if narrow.rest:
+                    return await walk(read, narrowed, narrow, place, wanted)
+                return await read(narrowed, place, wanted)
+        walked += len(rows)
+        if refused is None and walked * wanted > MOST_WALKED * (len(found) + 0.5):
+            try:
+                return await read(await _settled(plain, sieve), place, wanted)
+            except TooMany as error:
+                refused = error
+        if refused is not None and walked > MAX_CHAINED:
+            raise refused
+        after = replace(place, values=rows[-1].place, time=time)
+        lot = min(2 * lot, LARGEST_LOT)
+
+
+async def _settled(plain: Query, sieve: Sieve) -> Query:
+    return replace(plain, filter=await sieve.settled())
