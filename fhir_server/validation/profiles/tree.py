@@ -7,7 +7,7 @@ from typing import Any
 
 from fhir_server.errors import Unprocessable
 
-__all__ = ["Branch", "grow"]
+__all__ = ["Branch", "grow", "type_code"]
 
 Json = dict[str, Any]
 
@@ -88,3 +88,9 @@ def grow(elements: list[Json]) -> Branch:
             parent.children[branch.name] = branch
         branches[id_] = branch
     return root
+
+
+def type_code(type_: dict[str, Any]) -> str:
+    """The type's name; primitives of FHIRPath are FHIR's strings."""
+    code: str = type_["code"]
+    return "string" if code.startswith("http://hl7.org/fhirpath/") else code
