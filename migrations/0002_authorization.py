@@ -5,6 +5,7 @@ from __future__ import annotations
 from pymongo import ASCENDING, IndexModel
 
 from fhir_server.store.database import Database
+from fhir_server.store.migrations import Tell
 
 PASSING = (
     "auth_pending",
@@ -17,7 +18,7 @@ PASSING = (
 )
 
 
-async def apply(database: Database) -> None:
+async def apply(database: Database, tell: Tell) -> None:
     for name in PASSING:
         await database[name].create_indexes([IndexModel("forget", expireAfterSeconds=0)])
     await database["auth_families"].create_indexes(

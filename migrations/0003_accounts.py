@@ -5,11 +5,12 @@ from __future__ import annotations
 from pymongo import ASCENDING, IndexModel
 
 from fhir_server.store.database import Database
+from fhir_server.store.migrations import Tell
 
 PASSING = ("sign_in_sessions", "sign_in_attempts", "sign_in_challenges")
 
 
-async def apply(database: Database) -> None:
+async def apply(database: Database, tell: Tell) -> None:
     for name in PASSING:
         await database[name].create_indexes([IndexModel("forget", expireAfterSeconds=0)])
     await database["sign_in_sessions"].create_indexes([IndexModel([("account", ASCENDING)])])

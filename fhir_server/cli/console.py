@@ -36,6 +36,11 @@ def told() -> Iterator[None]:
     raise SystemExit(1)
 
 
+def note(text: str) -> None:
+    """One line on standard error that asks for nothing."""
+    err.print(text, markup=False)
+
+
 def warn(text: str) -> None:
     """One bold red line on standard error."""
     err.print(text, style="bold red", markup=False)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from fhir_server.cli.console import note
 from fhir_server.settings import Settings
 from fhir_server.store import embedded, migrations
 from fhir_server.store.connect import open_store
@@ -25,7 +26,7 @@ def owned(settings: Settings, *, migrated: bool = True) -> Iterator[Settings]:
     try:
         reached = settings.model_copy(update={"mongodb_uri": server.uri})
         if migrated:
-            migrations.migrate(reached.mongodb_uri, reached.mongodb_database)
+            migrations.migrate(reached.mongodb_uri, reached.mongodb_database, note)
         yield reached
     finally:
         server.stop()

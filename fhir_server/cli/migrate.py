@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fhir_server.cli.console import configured, out
+from fhir_server.cli.console import configured, note, out
 from fhir_server.cli.database import shared
 from fhir_server.store import migrations
 
@@ -19,7 +19,7 @@ def migrate(
 ) -> None:
     """Apply the migrations that the database has not had, each once, one process at a time."""
     with shared(configured(data=data), migrated=False) as settings:
-        done = migrations.migrate(settings.mongodb_uri, settings.mongodb_database)
+        done = migrations.migrate(settings.mongodb_uri, settings.mongodb_database, note)
     for name in done:
         out.print(f"Applied {name}", markup=False)
     if not done:

@@ -1,9 +1,9 @@
 """Conditions as one MongoDB filter whose shape an index serves, and the order it gives.
 
-MongoDB bounds one element of the array `k` per index scan, so a filter has exactly one condition on
-`k` at its top, the most selective one (`*` where there is none), and all others below `$and`, where
-they are checked on the documents found. Where the patient is known, `p` stands beside it in the
-place of the reference, and `{p, k, d, _id}` finds code and patient together.
+An index scan is bounded by one key, so a filter has exactly one condition on `k` at its top, the
+most selective one (`*` where there is none), and all others below `$and`. Where the patient is
+known, `p` stands beside it in the place of the reference. `search.entries` says what of both the
+index has.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from fhir_server.access.grant import Filter
 from fhir_server.errors import UnsupportedParameter
 from fhir_server.search.computed import ComputedKey
 from fhir_server.search.conditions import Plain
+from fhir_server.search.entries import is_merged
 from fhir_server.search.keyset import Order
 from fhir_server.search.kinds import MatchContext
 from fhir_server.search.kinds.composite import ORDERED, fused, token_bound
@@ -68,7 +69,7 @@ class Query:
     @property
     def merged(self) -> bool:
         """Whether `p` or `k` has alternatives, so that an ordered read merges several scans."""
-        return isinstance(self.filter["k"], dict) or isinstance(self.filter.get("p"), dict)
+        return is_merged(self.type, self.filter)
 
 
 def compile_plain(plain: Plain, context: MatchContext, beside: Iterable[Plain] = ()) -> Part:

@@ -1,8 +1,8 @@
 """Orders that an index gives for nothing, and how a page goes on after a row in them.
 
-MongoDB keeps `{u, _id}`, `{k, d, _id}` and `{p, k, d, _id}`; an order is one of `u` and `d`, up or
-down, with the id as tie-break in the direction that the index has. A resource without the
-value comes last either way. MongoDB puts what is missing first when it sorts upwards, so that an
+MongoDB keeps `{u, _id}` and `{b, d, _id}`; an order is one of `u` and `d`, up or down, with the id
+as tie-break in the direction that the index has. A resource without the value comes last either
+way. MongoDB puts what is missing first when it sorts upwards, so that an
 upward order on `d` has two stretches, one after the other: those with a value, then the rest.
 """
 

@@ -14,38 +14,26 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from fhir_server.store.database import Database, Document, available
 
-BY_KEY_AND_DATE = "k_d"
-BY_PATIENT = "p_k_d"
+BY_KEY_AND_DATE = "b_d"
 BY_RANGE = "r"
 BY_UPDATE = "u"
 
 CURRENT: dict[str, Document] = {
-    BY_KEY_AND_DATE: {"k": 1, "d": -1, "_id": 1, "e": 1},
-    BY_PATIENT: {"p": 1, "k": 1, "d": -1, "_id": 1},
+    BY_KEY_AND_DATE: {"b": 1, "d": -1, "_id": 1, "e": 1},
     BY_RANGE: {"r.k": 1, "r.lo": 1, "r.hi": 1},
     # One key for each document, not one for each of its keys: what is both rare and sorted by
-    # update is found by its key and sorted. Histories need the tombstones here, which have no `k`.
+    # update is found by its key and sorted. Histories need the tombstones here, which have no `b`.
     BY_UPDATE: {"u": -1, "_id": 1},
 }
 HISTORY: dict[str, Document] = {
     BY_UPDATE: {"u": -1, "i": 1, "v": 1},
-}
-PARTIAL: dict[str, Document] = {
-    BY_PATIENT: {"p": {"$exists": True}},
 }
 SUFFIX = "_history"
 
 
 def models(declared: dict[str, Document]) -> list[IndexModel]:
     """The declaration in the driver's words."""
-    return [
-        IndexModel(
-            list(keys.items()),
-            name=name,
-            **({"partialFilterExpression": PARTIAL[name]} if name in PARTIAL else {}),
-        )
-        for name, keys in declared.items()
-    ]
+    return [IndexModel(list(keys.items()), name=name) for name, keys in declared.items()]
 
 
 class Collections:

@@ -1,7 +1,7 @@
 """Migrations of the database: numbered modules, each applied once and recorded by name.
 
-A module `migrations/NNNN_name.py` has one function, `async def apply(database: Database) -> None`.
-It may be run again when it was interrupted, so each step must bear that.
+A module `migrations/NNNN_name.py` has one function, `apply`, a `Migration`. It may be run again
+when it was interrupted, so each step must bear that; where it takes long it tells how far it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ from fhir_server.store.database import Database, available
 PATIENCE = 600.0
 """Seconds to wait for another process that migrates."""
 
-Migration = Callable[[Database], Awaitable[None]]
+Tell = Callable[[str], None]
+"""Called with a sentence on the progress of a migration."""
+
+Migration = Callable[[Database, Tell], Awaitable[None]]
+
+
+def _silent(text: str) -> None:
+    """Tell nobody."""
 
 
 def folder() -> Path:
@@ -64,7 +71,7 @@ async def check(database: Database, within: Path | None = None) -> None:
         )
 
 
-async def apply(database: Database, within: Path | None = None) -> list[str]:
+async def apply(database: Database, within: Path | None = None, tell: Tell = _silent) -> list[str]:
     """Apply what is pending, one process at a time; the names of what was applied now.
 
     Raises Unavailable where the database is newer than this program.
@@ -80,21 +87,21 @@ async def apply(database: Database, within: Path | None = None) -> list[str]:
     async with lease.held(database, "migrations", PATIENCE):
         # Asked again: the one who held the lease before may have applied them all.
         for name in await pending(database, source):
-            await _load(source / f"{name}.py")(database)
+            await _load(source / f"{name}.py")(database, tell)
             with available():
                 await database["migrations"].insert_one({"_id": name, "at": datetime.now(UTC)})
             done.append(name)
     return done
 
 
-def migrate(uri: str, name: str) -> list[str]:
+def migrate(uri: str, name: str, tell: Tell = _silent) -> list[str]:
     """Apply what is pending to a database; the names of what was applied. For commands."""
 
     async def run() -> list[str]:
         database = Database(uri, name)
         try:
             await database.check()
-            return await apply(database)
+            return await apply(database, tell=tell)
         finally:
             await database.close()
 

@@ -18,6 +18,7 @@ from pymongo.errors import ExecutionTimeout, OperationFailure, PyMongoError
 
 from fhir_server.access.grant import NOTHING, Action, Filter, Grant
 from fhir_server.errors import TooCostly
+from fhir_server.search.entries import narrowed
 from fhir_server.store.blobs import Blobs
 from fhir_server.store.database import Database, Document, available
 from fhir_server.store.groups import Group
@@ -133,7 +134,7 @@ class Pages:
             return 0
         if session is not None:
             await self._collections.ensure([type_])
-        pipeline = [{"$match": guarded(filter_ or EVERY, guard)}, {"$count": "n"}]
+        pipeline = [{"$match": guarded(type_, filter_ or EVERY, guard)}, {"$count": "n"}]
         command = {"aggregate": type_, "pipeline": pipeline, "cursor": {}}
         rows = await self.snapshot(command, at_cluster_time, session)
         return int(rows.documents[0]["n"]) if rows.documents else 0
@@ -262,7 +263,7 @@ def find_command(query: PageQuery, grant: Grant) -> Document | None:
         fields |= JUDGED
     command: Document = {
         "find": query.type,
-        "filter": guarded(query.filter or EVERY, guard),
+        "filter": guarded(query.type, query.filter or EVERY, guard),
         "sort": dict(query.sort),
         "limit": query.limit,
         "batchSize": query.limit + 1,
@@ -309,17 +310,17 @@ def _as_stages(find: Document, place: int) -> list[Document]:
     ]
 
 
-def guarded(filter_: Filter, guard: Filter) -> Filter:
-    """Both at once, in a shape that leaves MongoDB the plan it has for `filter_` alone.
+def guarded(type_: str, filter_: Filter, guard: Filter) -> Filter:
+    """Both at once, as the index has it, in a shape that leaves MongoDB the plan for `filter_`.
 
     The branches of an `$or` at the top are each a scan in order: the guard goes into every one.
     """
     if filter_.keys() == {"$or"}:
-        return {"$or": [guarded(branch, guard) for branch in filter_["$or"]]}
+        return {"$or": [guarded(type_, branch, guard) for branch in filter_["$or"]]}
     if "k" not in filter_:
         # Tombstones have no keys; a filter that asks for none must not find them.
         filter_ = {**filter_, "x": None}
-    return {**filter_, "$and": [*filter_.get("$and", ()), guard]} if guard else filter_
+    return narrowed(type_, filter_, guard)
 
 
 def too_costly() -> TooCostly:

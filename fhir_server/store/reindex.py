@@ -74,7 +74,7 @@ async def work(
 
 
 async def _lot(store: Store, type_: str, after: str) -> list[Version]:
-    rest = {"_id": {"$gt": after}, "k": "*"}
+    rest = {"_id": {"$gt": after}}
     page = await store.page(PageQuery(type_, rest, BY_ID, LOT, hint="_id_"), GRANT)
     return page.versions
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fhir_server.access.grant import NOTHING, Action, Filter, Grant
+from fhir_server.search.entries import narrowed
 from fhir_server.store.database import Document
 from fhir_server.store.indexes import Collections
 from fhir_server.store.pages import Pages, Rows
@@ -89,7 +90,7 @@ class Selections:
             await self._collections.ensure([type_])
         command: dict[str, Any] = {
             "aggregate": type_,
-            "pipeline": [{"$match": both(filter_, guard)}, *stages],
+            "pipeline": [{"$match": narrowed(type_, filter_, guard)}, *stages],
             "cursor": {"batchSize": _LOT},
             "allowDiskUse": True,
         }

@@ -1,6 +1,7 @@
 """A version of a resource, and the MongoDB documents that hold it.
 
-Current document: `{_id: id, v, u, m, w, p, d, e, k, r, s, raw}`; a large one has `f`, the GridFS
+Current document: `{_id: id, v, u, m, w, p, d, e, k, b, r, s, raw}`; `b` is what the index has of
+the keys `k` (`search.entries`). A large one has `f`, the GridFS
 file with its bytes, in the place of `raw`; a tombstone has `x: true`, no bytes, and the keys of the
 version that was deleted, `k` under the name of `g`. A document of `{Type}_history` has `_id`
 "id/version", `i` (the id), and its keys, so that a grant can judge it. `w` is the token of the
@@ -16,6 +17,7 @@ import msgspec
 from bson import ObjectId
 
 from fhir_server.errors import Conflict
+from fhir_server.search.entries import entries
 from fhir_server.search.keys import Keys, Range
 from fhir_server.store.database import Document
 
@@ -74,6 +76,7 @@ def current_document(new: Version, old: Version | None = None) -> Document:
     if keys is None:
         raise ValueError(f"{new.type}/{new.id} has no keys")
     document |= _key_fields(keys, "k") | _unindexed(keys)
+    document["b"] = entries(new.type, keys.p, keys.k)
     if keys.c:
         document["c"] = [
             {"type": one.type, "_id": one.id, **_key_fields(one.keys, "k"), **_unindexed(one.keys)}

@@ -15,6 +15,7 @@ from pymongo.collection import Collection
 from fhir_server.fhir import definitions
 from fhir_server.search.compile import compile_plain
 from fhir_server.search.conditions import Plain
+from fhir_server.search.entries import entries, narrowed
 from fhir_server.search.index import Indexer
 from fhir_server.search.kinds import Filter, MatchContext
 from fhir_server.search.kinds.composite import fused
@@ -63,7 +64,10 @@ def observations(mongodb: str) -> Iterator[Collection[dict[str, Any]]]:
             resource = observation(number, choose)
             keys = index(resource)
             ranges = [one._asdict() for one in keys.r]
-            rows.append({"_id": resource["id"], "u": number, **keys._asdict(), "r": ranges})
+            bounds = entries("Observation", keys.p, keys.k)
+            rows.append(
+                {"_id": resource["id"], "u": number, **keys._asdict(), "b": bounds, "r": ranges}
+            )
         collection.insert_many(rows)
         yield collection
         client.drop_database("search_indexes")
@@ -84,7 +88,9 @@ def examined(
     collection: Collection[dict[str, Any]], filter_: Filter, sort: str
 ) -> tuple[int, int, int]:
     """Keys examined, rows returned, and rows that match in all."""
-    cursor = collection.find(filter_).sort([(sort, -1), ("_id", 1)]).limit(20)
+    cursor = (
+        collection.find(narrowed("Observation", filter_)).sort([(sort, -1), ("_id", 1)]).limit(20)
+    )
     stats = cursor.explain()["executionStats"]
     return stats["totalKeysExamined"], stats["nReturned"], collection.count_documents(filter_)
 

@@ -12,10 +12,10 @@ async def test_it_finds_what_is_missing(store: Store, mongodb: str, database_nam
     well = [finding async for finding in examine(mongodb, database_name)]
     assert [one.subject for one in well] == [*("database", "replica set", "migrations", "indexes")]
     assert all(one.sound for one in well)
-    await store.collections.current("Observation").drop_index("k_d")
+    await store.collections.current("Observation").drop_index("b_d")
     ill = [one async for one in examine(mongodb, database_name) if not one.sound]
     assert [one.subject for one in ill] == ["indexes"]
-    assert "Observation.k_d" in ill[0].detail
+    assert "Observation.b_d" in ill[0].detail
     assert all(one.advice for one in ill)
 
 

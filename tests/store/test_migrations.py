@@ -13,6 +13,7 @@ from fhir_server.errors import Unavailable
 from fhir_server.store import lease, migrations
 from fhir_server.store.connect import open_store
 from fhir_server.store.database import Database
+from tests.stored import OPEN, deletion, version
 
 
 @pytest.fixture
@@ -27,7 +28,8 @@ def folder(tmp_path: Path) -> Path:
     for name in ("0001_one", "0002_two"):
         (tmp_path / f"{name}.py").write_text(
             "import asyncio\n"
-            "async def apply(database):\n"
+            "async def apply(database, tell):\n"
+            "    tell('half way')\n"
             "    await asyncio.sleep(0.05)\n"
             f"    await database['log'].insert_one({{'name': '{name}'}})\n"
         )
@@ -53,7 +55,10 @@ async def test_a_newer_database_is_refused(mongodb: str, database_name: str) -> 
 
 async def test_each_is_applied_once_by_many(database: Database, folder: Path) -> None:
     assert await migrations.pending(database, folder) == ["0001_one", "0002_two"]
-    answers = await asyncio.gather(*(migrations.apply(database, folder) for _ in range(5)))
+    told: list[str] = []
+    calls = [migrations.apply(database, folder, told.append) for _ in range(5)]
+    answers = await asyncio.gather(*calls)
+    assert told == ["half way", "half way"]
     assert sorted(itertools.chain.from_iterable(answers)) == ["0001_one", "0002_two"]
     log = await database["log"].find().to_list()
     assert [row["name"] for row in log] == ["0001_one", "0002_two"]
@@ -62,12 +67,40 @@ async def test_each_is_applied_once_by_many(database: Database, folder: Path) ->
 
 
 async def test_an_interrupted_one_is_applied_again(database: Database, folder: Path) -> None:
-    (folder / "0002_two.py").write_text("async def apply(database):\n    raise OSError('power')\n")
+    (folder / "0002_two.py").write_text(
+        "async def apply(database, tell):\n    raise OSError('power')\n"
+    )
     with pytest.raises(OSError, match="power"):
         await migrations.apply(database, folder)
     assert await migrations.applied(database) == ["0001_one"]
-    (folder / "0002_two.py").write_text("async def apply(database):\n    pass\n")
+    (folder / "0002_two.py").write_text("async def apply(database, tell):\n    pass\n")
     assert await migrations.apply(database, folder) == ["0002_two"]
+
+
+async def test_the_old_indexes_give_way_to_the_new(mongodb: str, database_name: str) -> None:
+    database = Database(mongodb, database_name)
+    async with open_store(mongodb, database_name) as store:
+        await store.insert([version("a", keys=["code=1"]), version("b", keys=["code=1"])], OPEN)
+        await store.replace(deletion(version("b")), version("b"), OPEN)
+    observations = database["Observation"]
+    await observations.update_many({}, {"$unset": {"b": 1}})
+    await observations.drop_index("b_d")
+    old = [[("k", 1), ("d", -1), ("_id", 1), ("e", 1)], [("p", 1), ("k", 1), ("d", -1), ("_id", 1)]]
+    for name, keys in zip(("k_d", "p_k_d"), old, strict=True):
+        await observations.create_index(keys, name=name)
+    await database["migrations"].delete_one({"_id": "0004_index_entries"})
+    with pytest.raises(Unavailable, match="0004_index_entries"):
+        await migrations.check(database)
+    told: list[str] = []
+    for _ in range(2):  # the second time nothing is left to do
+        await database["migrations"].delete_one({"_id": "0004_index_entries"})
+        assert await migrations.apply(database, tell=told.append) == ["0004_index_entries"]
+    assert told == ["Observation: the index entries of 1 of 1 are written"]
+    assert sorted(await observations.index_information()) == ["_id_", "b_d", "r", "u"]
+    async with open_store(mongodb, database_name) as store:
+        assert await store.count("Observation", {"p": "1", "k": "code=1"}, OPEN) == 1
+    assert "b" not in (await observations.find_one({"_id": "b"}) or {"b": ""})
+    await database.close()
 
 
 async def test_a_lease_is_held_by_one_and_ends_when_it_is_not_renewed(database: Database) -> None:
