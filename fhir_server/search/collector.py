@@ -55,15 +55,19 @@ class Collector:
         self.references: dict[str, list[str]] = {}
         self.clinical_date: tuple[int, int] | None = None
 
-    def add_range(self, key: str, low: Number, high: Number, width: Number) -> None:
+    def add_range(
+        self, key: str, low: Number, high: Number, width: Number, units: tuple[str, ...] = ()
+    ) -> None:
         """Add an ordered value; one longer than `width` also under `key~`."""
-        self.ranges[Range(key, low, high)] = None
+        self.ranges[Range(key, low, high, units)] = None
         if high - low > width:
-            self.ranges[Range(f"{key}~", low, high)] = None
+            self.ranges[Range(f"{key}~", low, high, units)] = None
 
-    def add_pair(self, key: str, first: Number, second: Number) -> None:
+    def add_pair(
+        self, key: str, first: Number, second: Number, units: tuple[str, ...] = ()
+    ) -> None:
         """Add two numbers that belong together as the sides of one row."""
-        self.ranges[Range(key, first, second)] = None
+        self.ranges[Range(key, first, second, units)] = None
 
     def check(self) -> None:
         """Raise Unprocessable where there are more keys than a document can hold."""

@@ -25,19 +25,35 @@ OPEN_START, OPEN_END = -(2**62), 2**62
 
 
 class Row(NamedTuple):
-    """An ordered value: what its key ends with, and its interval."""
+    """An ordered value: what its key ends with, its interval, and what its unit is called."""
 
     suffix: str
     lo: Number
     hi: Number
+    units: tuple[str, ...] = ()
 
 
 class Wanted(NamedTuple):
-    """One way to meet a search: conditions on `lo` and `hi`, for all values or the long ones."""
+    """One way to meet a search: conditions on `lo` and `hi`, for all values or the long ones.
+
+    `unit` asks for a value whose unit is called so.
+    """
 
     lo: Condition
     hi: Condition
     long: bool = False
+    unit: str = ""
+
+    def row(self, key: Any) -> Condition:
+        """The condition on one row of `r` under a key."""
+        found: Condition = {"k": key}
+        if self.lo:
+            found["lo"] = self.lo
+        if self.hi:
+            found["hi"] = self.hi
+        if self.unit:
+            found["w"] = self.unit
+        return found
 
 
 def wanted(prefix: str, low: Number, high: Number, width: Number, margin: Number) -> list[Wanted]:
@@ -91,11 +107,7 @@ def over_ranges(keys: Sequence[str], ways: Sequence[Wanted]) -> Filter:
     filters: list[Filter] = []
     for way in ways:
         names = [f"{key}~" for key in keys] if way.long else list(keys)
-        row: Condition = {"k": names[0] if len(names) == 1 else {"$in": names}}
-        if way.lo:
-            row["lo"] = way.lo
-        if way.hi:
-            row["hi"] = way.hi
+        row = way.row(names[0] if len(names) == 1 else {"$in": names})
         filters.append({"r": {"$elemMatch": row}})
     return filters[0] if len(filters) == 1 else {"$or": filters}
 

@@ -9,12 +9,21 @@ from typing import NamedTuple
 class Range(NamedTuple):
     """An ordered value under the key `k`: from `lo` to `hi`, both inside.
 
-    Instants are microseconds since 1970 (UTC), quantities are in canonical UCUM units.
+    Instants are microseconds since 1970 (UTC), quantities are in canonical UCUM units or, under a
+    key that names none, in whatever they have: `w` has the names of that.
     """
 
     k: str
     lo: float | int
     hi: float | int
+    w: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, object]:
+        """The range as filters speak of it, and as MongoDB has it."""
+        found: dict[str, object] = {"k": self.k, "lo": self.lo, "hi": self.hi}
+        if self.w:
+            found["w"] = list(self.w)
+        return found
 
 
 class Keys(NamedTuple):

@@ -28,7 +28,7 @@ def searchable(id_: str, updated: int, keys: Keys) -> dict[str, Any]:
         "d": keys.d,
         "e": keys.e,
         "k": keys.k,
-        "r": [{"k": k, "lo": lo, "hi": hi} for k, lo, hi in keys.r],
+        "r": [one.document() for one in keys.r],
         "s": list(keys.s),
         "n": list(keys.n),
         "t": list(keys.t),

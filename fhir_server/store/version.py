@@ -118,7 +118,7 @@ def _key_fields(keys: Keys, name: str) -> Document:
     if keys.p is not None:
         fields["p"] = keys.p
     if keys.r:
-        fields["r"] = [{"k": k, "lo": lo, "hi": hi} for k, lo, hi in keys.r]
+        fields["r"] = [one.document() for one in keys.r]
     return fields
 
 
@@ -149,7 +149,8 @@ def parse(type_: str, document: Document) -> Version:
 
 
 def _ranges(document: Document) -> list[Range]:
-    return [Range(row["k"], row["lo"], row["hi"]) for row in document.get("r", ())]
+    rows = document.get("r", ())
+    return [Range(row["k"], row["lo"], row["hi"], tuple(row.get("w", ()))) for row in rows]
 
 
 def cluster_time(value: Any) -> int:

@@ -63,7 +63,7 @@ def observations(mongodb: str) -> Iterator[Collection[dict[str, Any]]]:
         for number in range(SIZE):
             resource = observation(number, choose)
             keys = index(resource)
-            ranges = [one._asdict() for one in keys.r]
+            ranges = [one.document() for one in keys.r]
             bounds = entries("Observation", keys.p, keys.k)
             rows.append(
                 {"_id": resource["id"], "u": number, **keys._asdict(), "b": bounds, "r": ranges}

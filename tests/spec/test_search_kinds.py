@@ -54,7 +54,7 @@ def document(resource: dict[str, Any]) -> dict[str, Any]:
         "d": keys.d,
         "e": keys.e,
         "k": keys.k,
-        "r": [one._asdict() for one in keys.r],
+        "r": [one.document() for one in keys.r],
         "s": list(keys.s),
     }
 

@@ -13,7 +13,7 @@ from fhir_server.errors import Unavailable
 from fhir_server.store import lease, migrations
 from fhir_server.store.connect import open_store
 from fhir_server.store.database import Database
-from tests.stored import OPEN, deletion, version
+from tests.stored import OPEN, version
 
 
 @pytest.fixture
@@ -80,10 +80,10 @@ async def test_an_interrupted_one_is_applied_again(database: Database, folder: P
 async def test_the_old_indexes_give_way_to_the_new(mongodb: str, database_name: str) -> None:
     database = Database(mongodb, database_name)
     async with open_store(mongodb, database_name) as store:
-        await store.insert([version("a", keys=["code=1"]), version("b", keys=["code=1"])], OPEN)
-        await store.replace(deletion(version("b")), version("b"), OPEN)
+        await store.insert([version("a", keys=["code=1"])], OPEN)
     observations = database["Observation"]
     await observations.update_many({}, {"$unset": {"b": 1}})
+    await observations.insert_one({"_id": "b", "v": 2, "u": 1, "m": "DELETE", "x": True, "g": []})
     await observations.drop_index("b_d")
     old = [[("k", 1), ("d", -1), ("_id", 1), ("e", 1)], [("p", 1), ("k", 1), ("d", -1), ("_id", 1)]]
     for name, keys in zip(("k_d", "p_k_d"), old, strict=True):
@@ -100,6 +100,40 @@ async def test_the_old_indexes_give_way_to_the_new(mongodb: str, database_name: 
     async with open_store(mongodb, database_name) as store:
         assert await store.count("Observation", {"p": "1", "k": "code=1"}, OPEN) == 1
     assert "b" not in (await observations.find_one({"_id": "b"}) or {"b": ""})
+    await database.close()
+
+
+async def test_units_go_into_the_rows_of_their_numbers(mongodb: str, database_name: str) -> None:
+    database = Database(mongodb, database_name)
+    async with open_store(mongodb, database_name) as store:
+        await store.insert([version("a")], OPEN)
+    rows = [
+        {"k": "value-quantity", "lo": 5.0, "hi": 5.0},
+        {"k": "value-quantity||kg", "lo": 5.0, "hi": 5.0},
+        {"k": "value-quantity||kilo", "lo": 5.0, "hi": 5.0},
+        {"k": "value-quantity|g", "lo": 5000.0, "hi": 5000.0},
+        {"k": "value-quantity~", "lo": 1.0, "hi": 5.0},
+        {"k": "value-quantity", "lo": 1.0, "hi": 5.0},
+        {"k": "value-quantity||lb~", "lo": 1.0, "hi": 5.0},
+        {"k": "value-quantity||lb", "lo": 1.0, "hi": 5.0},
+        {"k": "code-value-quantity=|x&", "lo": 5.0, "hi": 5.0},
+        {"k": "code-value-quantity=|x&||kg", "lo": 5.0, "hi": 5.0},
+    ]
+    await database["Observation"].update_many({}, {"$set": {"r": rows}})
+    old = {"_id": "a/0000000001", "i": "a", "v": 1, "r": rows[:2]}
+    await database["Observation_history"].insert_one(old)
+    await database["migrations"].delete_one({"_id": "0005_units_in_rows"})
+    assert await migrations.apply(database) == ["0005_units_in_rows"]
+    found = (await database["Observation"].find_one({"_id": "a"}) or {})["r"]
+    assert [(row["k"], row["lo"], row.get("w", [])) for row in found] == [
+        ("value-quantity", 5.0, ["kg", "kilo"]),
+        ("value-quantity|g", 5000.0, []),
+        ("value-quantity~", 1.0, ["lb"]),
+        ("value-quantity", 1.0, ["lb"]),
+        ("code-value-quantity=|x&", 5.0, ["kg"]),
+    ]
+    kept = (await database["Observation_history"].find_one({"_id": "a/0000000001"}) or {})["r"]
+    assert kept == [{"k": "value-quantity", "lo": 5.0, "hi": 5.0, "w": ["kg"]}]
     await database.close()
 
 

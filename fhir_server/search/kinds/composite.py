@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from fhir_server.errors import MalformedRequest
@@ -99,12 +99,13 @@ class Composite:
                 out.keys[key] = None
             elif len(ordered) == 1:
                 width, rows = ordered[0]
-                for suffix, low, high in rows:
-                    out.add_range(f"{key}&{suffix}", low, high, width)
+                for suffix, low, high, units in rows:
+                    out.add_range(f"{key}&{suffix}", low, high, width, units)
             else:
                 for first, second in itertools.product(ordered[0][1], ordered[1][1]):
                     suffix = f"{first.suffix}&{second.suffix}"
-                    out.add_pair(f"{key}&{suffix}", first.lo, second.lo)
+                    units = _units(("", *first.units), ("", *second.units))
+                    out.add_pair(f"{key}&{suffix}", first.lo, second.lo, units)
 
     def match(
         self, parameter: Parameter, modifier: str, values: Sequence[str], context: MatchContext
@@ -218,7 +219,7 @@ def _filter(
     suffix = f"{ordered[0][0]}&{ordered[1][0]}"
     return any_of(
         [
-            over_ranges([f"{key}&{suffix}"], [Wanted(first.lo | first.hi, second.lo | second.hi)])
+            over_ranges([f"{key}&{suffix}"], [_paired(first, second)])
             for first, second in itertools.product(ordered[0][1], ordered[1][1])
             if not first.long and not second.long
         ]
@@ -240,18 +241,21 @@ def _by_pattern(
     filters: list[Filter] = []
     for ways in itertools.product(*(ways for _, ways in ordered)):
         mark = "~" if len(ways) == 1 and ways[0].long else ""
-        row: Filter = {"k": {"$regex": f"{pattern}&{re.escape(suffix)}{mark}$"}}
-        low, high = (
-            (ways[0].lo, ways[0].hi)
-            if len(ways) == 1
-            else (ways[0].lo | ways[0].hi, ways[1].lo | ways[1].hi)
-        )
-        if low:
-            row["lo"] = low
-        if high:
-            row["hi"] = high
+        way = ways[0] if len(ways) == 1 else _paired(*ways)
+        row = way.row({"$regex": f"{pattern}&{re.escape(suffix)}{mark}$"})
         filters.append({"r": {"$elemMatch": row}})
     return any_of(filters)
+
+
+def _paired(first: Wanted, second: Wanted) -> Wanted:
+    """What two numbers that are the sides of one row must meet."""
+    (unit,) = _units((first.unit,), (second.unit,)) or ("",)
+    return Wanted(first.lo | first.hi, second.lo | second.hi, unit=unit)
+
+
+def _units(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
+    """The names of the units of two numbers that are the sides of one row."""
+    return tuple(f"{one}&{other}" for one, other in itertools.product(first, second) if one + other)
 
 
 def _escaped(text: str) -> str:

@@ -32,8 +32,8 @@ class Number:
     def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
         out.seen.append(parameter.code)
         for node in nodes:
-            for _, low, high in self.component_rows(parameter, node, out):
-                out.add_range(parameter.code, low, high, 0)
+            for row in self.component_rows(parameter, node, out):
+                out.add_range(parameter.code, row.lo, row.hi, 0)
 
     def match(
         self, parameter: Parameter, modifier: str, values: Sequence[str], context: MatchContext

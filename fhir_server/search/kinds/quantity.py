@@ -1,8 +1,8 @@
 """Quantities: https://hl7.org/fhir/R4/search.html#quantity.
 
-Every value has several rows in `r`: `code` for the bare number in any unit, `code||unit` for its
-code and its unit as they are, and either `code|canonical` in canonical UCUM units (so that pounds
-find kilograms) or `code|system|code` where the unit is of another system or none that UCUM knows.
+Every value has two rows in `r`: `code` for the bare number in any unit, which names the code and
+the unit as they are (`w`), and either `code|canonical` in canonical UCUM units (so that pounds find
+kilograms) or `code|system|code` where the unit is of another system or none that UCUM knows.
 A comparator (`<` 5) opens the value at that side; a Range reaches from low to high, SampledData
 from its least to its greatest point.
 """
@@ -37,8 +37,8 @@ class Quantity:
         code = parameter.code
         out.seen.append(code)
         for node in nodes:
-            for suffix, low, high in rows(node):
-                out.add_range(code + suffix, low, high, 0)
+            for suffix, low, high, units in rows(node):
+                out.add_range(code + suffix, low, high, 0, units)
 
     def match(
         self, parameter: Parameter, modifier: str, values: Sequence[str], context: MatchContext
@@ -73,7 +73,8 @@ class Quantity:
             return "", ways(prefix, exact, half, lambda bound: bound)
         system, code = found[1:]
         if not system:
-            return f"||{shortened(code)}", ways(prefix, exact, half, lambda bound: bound)
+            found_ways = ways(prefix, exact, half, lambda bound: bound)
+            return "", [way._replace(unit=shortened(code)) for way in found_ways]
         unit = _canonical_unit(code) if system == UCUM else None
         if unit is None:
             return _suffix(system, code), ways(prefix, exact, half, lambda bound: bound)
@@ -104,12 +105,7 @@ def _of_range(value: dict[str, Any]) -> list[Row]:
     unit = low or high
     if "value" not in low and "value" not in high:
         return []
-    if (
-        low
-        and high
-        and (low.get("system"), low.get("code"), low.get("unit"))
-        != (high.get("system"), high.get("code"), high.get("unit"))
-    ):
+    if low and high and _unit(low) != _unit(high):
         ends = {row.suffix: row.hi for row in _rows(high["value"], high["value"], high, "")}
         return [
             Row(row.suffix, row.lo, ends[row.suffix])
@@ -117,6 +113,11 @@ def _of_range(value: dict[str, Any]) -> list[Row]:
             if row.suffix in ends and row.suffix
         ]
     return _rows(low.get("value"), high.get("value"), unit, "")
+
+
+def _unit(quantity: dict[str, Any]) -> tuple[str | None, str | None]:
+    """What decides whether two quantities have the same unit."""
+    return quantity.get("system"), quantity.get("code") or quantity.get("unit")
 
 
 def _of_samples(value: dict[str, Any]) -> list[Row]:
@@ -164,11 +165,8 @@ def _rows_of(
     comparator: str,
 ) -> tuple[Row, ...]:
     """The same, kept for a moment: a value comes once by itself and once with its code."""
-    plain = _bounds(low, high, comparator)
-    found = [Row("", *plain)]
-    for text in dict.fromkeys((code, name)):
-        if text:
-            found.append(Row(f"||{shortened(text)}", *plain))
+    units = tuple(shortened(text) for text in dict.fromkeys((code, name)) if text)
+    found = [Row("", *_bounds(low, high, comparator), units)]
     if system and code:
         found.append(_in_unit(low, high, system, code, comparator))
     return tuple(found)
