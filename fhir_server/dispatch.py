@@ -150,32 +150,29 @@ def match(method: str, path: str, definitions: Definitions) -> Match:
 
 
 def _shape(path: str, definitions: Definitions) -> tuple[str, Target]:
-    parts = path.split("/") if path else []
-    match parts:
-        case []:
-            return "", Target()
-        case ["metadata" | "_search" | "_history" as word]:
-            return word, Target()
-        case [word] if word.startswith("$"):
-            return "", Target(operation=word[1:])
-    type_, *rest = parts
+    type_, *rest = path.split("/")
     if not definitions.is_resource(type_):
+        match [type_, *rest]:
+            case ["" | "metadata" | "_search" | "_history" as word]:
+                return word, Target()
+            case [word] if word.startswith("$"):
+                return "", Target(operation=word[1:])
         raise UnknownType(_unknown_type(type_, definitions))
     match rest:
         case []:
             return "{type}", Target(type_)
+        case [id_] if TEXT["id"](id_):
+            return "{type}/{id}", Target(type_, id_)
         case ["_search" | "_history" as word]:
             return f"{{type}}/{word}", Target(type_)
         case [word] if word.startswith("$"):
             return "{type}", Target(type_, operation=word[1:])
-    id_ = rest[0]
+    id_, *more = rest
     if not TEXT["id"](id_):
         raise MalformedRequest(
             f"'{id_[:80]}' is no id: 1 to 64 letters, digits, '-' and '.' make one"
         )
-    match rest[1:]:
-        case []:
-            return "{type}/{id}", Target(type_, id_)
+    match more:
         case ["_history"]:
             return "{type}/{id}/_history", Target(type_, id_)
         case ["_history", version]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from itertools import count
 from time import perf_counter
 from urllib.parse import unquote
@@ -49,6 +49,7 @@ class FhirEndpoint:
         self._authentication = authentication
         self._settings = services.settings
         self._metrics = metrics
+        self._base = self._settings.base
         self._prefix = len(self._settings.base_path)
         self._process = os.urandom(4).hex()
         self._count = count(1)
@@ -57,14 +58,8 @@ class FhirEndpoint:
         """Answer one HTTP request; errors become OperationOutcomes."""
         began = perf_counter()
         headers = {name.decode("latin-1"): v.decode("latin-1") for name, v in scope["headers"]}
-        request = FhirRequest(
-            scope["method"],
-            "",
-            CLOSED,
-            self._settings.base,
-            headers=headers,
-            request_id=self._request_id(headers.get("x-request-id", "")),
-        )
+        request = FhirRequest(scope["method"], "", CLOSED, self._base, (), headers)
+        request.request_id = self._request_id(headers.get("x-request-id"))
         representation = DEFAULT
         code = "none"
         self._metrics.active += 1
@@ -140,17 +135,25 @@ class FhirEndpoint:
             raise revoked()
         return response
 
-    async def _answer(self, request: FhirRequest, found: Match, receive: Receive) -> FhirResponse:
+    def _answer(
+        self, request: FhirRequest, found: Match, receive: Receive
+    ) -> Awaitable[FhirResponse]:
         permit(request, found)
         share_time()
-        if request.method not in ("GET", "HEAD"):
-            headers = request.headers
-            request.body = await read_body(
-                receive, self._settings.max_body_bytes, headers.get("content-encoding", "")
-            )
-            if headers.get("content-type", "").startswith(FORM):
-                request.query += parse_pairs(request.body)
-                request.body = b""
+        if request.method in ("GET", "HEAD"):
+            return found.handler(request, self._services)
+        return self._answer_body(request, found, receive)
+
+    async def _answer_body(
+        self, request: FhirRequest, found: Match, receive: Receive
+    ) -> FhirResponse:
+        headers = request.headers
+        request.body = await read_body(
+            receive, self._settings.max_body_bytes, headers.get("content-encoding", "")
+        )
+        if headers.get("content-type", "").startswith(FORM):
+            request.query += parse_pairs(request.body)
+            request.body = b""
         return await found.handler(request, self._services)
 
     def _path(self, scope: Scope) -> str:
@@ -169,8 +172,8 @@ class FhirEndpoint:
             accept = accept + ",*/*;q=0.1"  # a Binary can be had in any type: see interactions
         return negotiate(accept, format_)
 
-    def _request_id(self, given: str) -> str:
-        if _REQUEST_ID.match(given):
+    def _request_id(self, given: str | None) -> str:
+        if given is not None and _REQUEST_ID.match(given):
             return given
         return f"{self._process}-{next(self._count)}"
 

@@ -6,6 +6,7 @@ Without the header the answer is the representation; in a Bundle it is minimal.
 from __future__ import annotations
 
 from email.utils import formatdate
+from functools import lru_cache
 
 from fhir_server.exchange import FhirRequest, FhirResponse, Prefer
 from fhir_server.fhir import codec
@@ -53,13 +54,18 @@ def version_headers(version: Version) -> dict[str, str]:
     """ETag and Last-Modified of a version."""
     return {
         "ETag": f'W/"{version.version}"',
-        "Last-Modified": formatdate(version.updated / 1_000_000, usegmt=True),
+        "Last-Modified": _http_date(version.updated // 1_000_000),
     }
 
 
 def location(version: Version, base: str) -> str:
     """The absolute URL of one version."""
     return f"{base}/{version.type}/{version.id}/_history/{version.version}"
+
+
+@lru_cache(maxsize=1024)
+def _http_date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 def _outcome(text: str) -> bytes:

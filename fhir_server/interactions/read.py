@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from email.utils import formatdate, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 
 from fhir_server.exchange import FhirRequest, FhirResponse
 from fhir_server.fhir.subset import subset_bytes
+from fhir_server.interactions.answer import version_headers
 from fhir_server.interactions.binary import raw_binary, wants_raw
 from fhir_server.services import Services
 from fhir_server.store.resources import Version
@@ -23,10 +24,7 @@ async def respond(found: Version, request: FhirRequest, services: Services) -> F
 
     One too large for a document streams from where it lies, where nothing is trimmed.
     """
-    headers = {
-        "ETag": f'W/"{found.version}"',
-        "Last-Modified": formatdate(found.updated / 1_000_000, usegmt=True),
-    }
+    headers = version_headers(found)
     if is_not_modified(found, request):
         return FhirResponse(304, headers=headers)
     raw = found.type == "Binary" and wants_raw(request)
