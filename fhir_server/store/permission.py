@@ -13,7 +13,7 @@ from fhir_server.access.grant import NOTHING, Action, Filter, Grant
 from fhir_server.errors import Forbidden
 from fhir_server.search.keys import Keys
 from fhir_server.search.meets import searchable
-from fhir_server.store.version import Version
+from fhir_server.store.version import Version, keys_of
 
 BY_METHOD = {
     "POST": Action.CREATE,
@@ -90,7 +90,7 @@ def permits(grant: Grant, action: Action, version: Version) -> bool:
     """Whether the grant permits the action on a version, which must have its keys."""
     if not grant.filter(version.type, action):
         return True
-    document = searchable(version.id, version.updated, version.keys or _NO_KEYS)
+    document = searchable(version.id, version.updated, keys_of(version) or _NO_KEYS)
     return grant.decide(version.type, action, document).permitted
 
 

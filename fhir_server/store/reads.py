@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import bson
+from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS, RawBSONDocument
 from msgspec.structs import replace
+from pymongo.asynchronous.collection import AsyncCollection
 
 from fhir_server.access.grant import NOTHING, Action, Filter, Grant
 from fhir_server.errors import Gone, NotFound
@@ -16,7 +19,7 @@ from fhir_server.store.groups import Group
 from fhir_server.store.indexes import Collections
 from fhir_server.store.permission import WRITABLE, both, judged, shown
 from fhir_server.store.transaction import Session
-from fhir_server.store.version import KEPT, SHOWN, Version, history_id, parse
+from fhir_server.store.version import KEPT, SHOWN, Version, history_id, parse, parse_stored
 
 
 class _Wanted(NamedTuple):
@@ -34,7 +37,7 @@ class Reads:
     def __init__(self, collections: Collections, blobs: Blobs) -> None:
         self._collections = collections
         self._blobs = blobs
-        self._groups: dict[tuple[str, bool], Group[_Wanted, Document | None]] = {}
+        self._groups: dict[tuple[str, bool], Group[_Wanted, Version | None]] = {}
 
     async def read(
         self,
@@ -49,27 +52,26 @@ class Reads:
 
         Not `whole`: a large one comes without its bytes, for `content` to stream.
         """
-        document = await self._document(type_, id_, grant, (Action.READ,), False, session)
-        if document is None:
+        version = await self._version(type_, id_, grant, (Action.READ,), session)
+        if version is None:
             raise not_found(type_, id_)
-        if "x" in document:
-            version = document["v"]
+        if version.deleted:
+            number = version.version
             raise Gone(
-                f"{type_}/{id_} was deleted; its last version before that is {version - 1}",
-                headers=[("ETag", f'W/"{version}"')],
+                f"{type_}/{id_} was deleted; its last version before that is {number - 1}",
+                headers=[("ETag", f'W/"{number}"')],
             )
-        version = parse(type_, document)
         return await self.whole(version) if whole else version
 
     async def current(
         self, type_: str, id_: str, grant: Grant, session: Session | None = None
     ) -> Version | None:
-        """The current version with its keys, also a tombstone; None where nothing is shown.
+        """The current version, to be replaced, also a tombstone; None where nothing is shown.
 
         Shown is what the grant permits to read, to update or to delete.
         """
-        document = await self._document(type_, id_, grant, WRITABLE, True, session)
-        return None if document is None else await self.whole(parse(type_, document))
+        version = await self._version(type_, id_, grant, WRITABLE, session, stored=True)
+        return None if version is None else await self.whole(version)
 
     async def read_many(
         self,
@@ -81,7 +83,8 @@ class Reads:
     ) -> dict[tuple[str, str], Version]:
         """The current versions of (type, id), with their keys; what is not there is left out.
 
-        With `tombstones` as by `current`: also what was deleted, and shown is what may be written.
+        With `tombstones` as by `current`: to be replaced, also what was deleted, and shown is what
+        may be written.
         """
         by_type: dict[str, set[str]] = {}
         for type_, id_ in references:
@@ -147,32 +150,28 @@ class Reads:
             return version
         return replace(version, raw=await self._blobs.get(version.blob))
 
-    async def _document(
+    async def _version(
         self,
         type_: str,
         id_: str,
         grant: Grant,
         actions: tuple[Action, ...],
-        keys: bool,
         session: Session | None,
-    ) -> Document | None:
+        *,
+        stored: bool = False,
+    ) -> Version | None:
         parts = [grant.filter(type_, action) for action in actions]
         if all(part is NOTHING for part in parts):
             return None
         free = not all(parts)
         if session is not None:
-            guard = {} if free else shown(grant, type_, *actions, tombstones=True)
             await self._collections.ensure([type_])
-            document = await self._collections.current(type_).find_one(
-                both({"_id": id_}, guard), KEPT, session=session.mongo
-            )
-            if document is None or not guard or judged(grant, type_, document, actions):
-                return document
-            return None
-        group = self._groups.get((type_, keys))
+            query = _Query(self._collections, type_, stored, session)
+            return (await query([_Wanted(id_, actions, grant, free)]))[0]
+        group = self._groups.get((type_, stored))
         if group is None:
-            group = Group(_Query(self._collections, type_, keys))
-            self._groups[type_, keys] = group
+            group = Group(_Query(self._collections, type_, stored))
+            self._groups[type_, stored] = group
         return await group.submit(_Wanted(id_, actions, grant, free))
 
     async def _of_type(
@@ -192,26 +191,50 @@ class Reads:
         wanted: Filter = {"_id": {"$in": sorted(ids)}}
         if not tombstones:
             wanted["x"] = {"$exists": False}
-        query = both(wanted, guard)
+        source = _Source(self._collections, type_, stored=tombstones)
+        found = await source.find(both(wanted, guard), KEPT, session)
+        return [
+            await self.whole(version)
+            for version, document in found
+            if not grant.judges or judged(grant, type_, _fields(document), actions)
+        ]
+
+
+class _Source:
+    """The current versions of one type; `stored` where they are read to be replaced."""
+
+    def __init__(self, collections: Collections, type_: str, stored: bool) -> None:
+        collection = collections.current(type_)
+        self._collection: AsyncCollection[Any] = (
+            collection.with_options(DEFAULT_RAW_BSON_OPTIONS) if stored else collection
+        )
+        self._parse: Callable[[str, Any], Version] = parse_stored if stored else parse
+        self._type = type_
+
+    async def find(
+        self, query: Filter, fields: Document, session: Session | None
+    ) -> list[tuple[Version, Mapping[str, Any]]]:
+        """The versions that meet the query, each with its document."""
         with available():
-            cursor = self._collections.current(type_).find(
-                query, KEPT, session=session.mongo if session else None
+            cursor = self._collection.find(
+                query, fields, session=session.mongo if session else None
             )
             documents = await cursor.to_list()
-        if grant.judges:
-            documents = [one for one in documents if judged(grant, type_, one, actions)]
-        return [await self.whole(parse(type_, document)) for document in documents]
+        return [(self._parse(self._type, document), document) for document in documents]
 
 
 class _Query:
     """One query for many callers, by id alone: each caller's own grant decides on what came."""
 
-    def __init__(self, collections: Collections, type_: str, keys: bool) -> None:
-        self._collection = collections.current(type_)
+    def __init__(
+        self, collections: Collections, type_: str, stored: bool, session: Session | None = None
+    ) -> None:
+        self._source = _Source(collections, type_, stored)
         self._type = type_
-        self._fields = KEPT if keys else SHOWN
+        self._fields = KEPT if stored else SHOWN
+        self._session = session
 
-    async def __call__(self, wanted: Sequence[_Wanted]) -> list[Document | None]:
+    async def __call__(self, wanted: Sequence[_Wanted]) -> list[Version | None]:
         ids = {one.id for one in wanted}
         query = {"_id": ids.pop() if len(ids) == 1 else {"$in": list(ids)}}
         fields = self._fields
@@ -219,15 +242,22 @@ class _Query:
             if not one.free:
                 for action in one.actions:
                     fields = fields | one.grant.fields(self._type, action)
-        with available():
-            documents = await self._collection.find(query, fields).to_list()
-        found = {document["_id"]: document for document in documents}
-        return [self._shown_to(one, found.get(one.id)) for one in wanted]
+        found = await self._source.find(query, fields, self._session)
+        by_id = {version.id: (version, document) for version, document in found}
+        return [self._shown_to(one, *by_id.get(one.id, (None, {}))) for one in wanted]
 
-    def _shown_to(self, one: _Wanted, document: Document | None) -> Document | None:
-        if document is None or one.free:
-            return document
-        return document if judged(one.grant, self._type, document, one.actions) else None
+    def _shown_to(
+        self, one: _Wanted, version: Version | None, document: Mapping[str, Any]
+    ) -> Version | None:
+        if version is None or one.free:
+            return version
+        seen = judged(one.grant, self._type, _fields(document), one.actions)
+        return version if seen else None
+
+
+def _fields(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The document with its fields decoded."""
+    return bson.decode(document.raw) if isinstance(document, RawBSONDocument) else document
 
 
 def not_found(type_: str, id_: str) -> NotFound:

@@ -13,13 +13,17 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import bson
 import msgspec
 from bson import ObjectId
+from bson.raw_bson import RawBSONDocument
+from msgspec.structs import replace
 
 from fhir_server.errors import Conflict
 from fhir_server.search.entries import entries
 from fhir_server.search.keys import Keys, Range
 from fhir_server.store.database import Document
+from fhir_server.store.splice import scalars, with_identity
 
 SHOWN: Document = {"v": 1, "u": 1, "m": 1, "x": 1, "raw": 1, "f": 1}
 KEPT: Document = {
@@ -38,8 +42,8 @@ class Version(msgspec.Struct, frozen=True, gc=False):
 
     `raw` is the whole resource as JSON, stamped; empty in a deletion. `keys` are there where they
     were asked for; a deletion has those of the version before.
-    `blob` names the GridFS file of bytes that are too many for a document; `token` is that of the
-    write that stored what was read.
+    `blob` names the GridFS file of bytes that are too many for a document. `stored` is the MongoDB
+    document of what was read in order to be replaced, keys and all; see `keys_of`.
     """
 
     type: str
@@ -51,7 +55,7 @@ class Version(msgspec.Struct, frozen=True, gc=False):
     keys: Keys | None = None
     deleted: bool = False
     blob: ObjectId | None = None
-    token: int = 0
+    stored: bytes = b""
 
 
 def history_id(id_: str, version: int) -> str:
@@ -70,7 +74,7 @@ def current_document(new: Version, old: Version | None = None) -> Document:
     }
     keys = new.keys
     if new.deleted:
-        keys = keys or (old.keys if old else None)
+        keys = keys or (keys_of(old) if old else None)
         document["x"] = True
         return document | (_key_fields(keys, "g") if keys else {"g": []})
     if keys is None:
@@ -89,27 +93,19 @@ def current_document(new: Version, old: Version | None = None) -> Document:
     return document
 
 
-def history_document(old: Version) -> Document:
-    """The document of a version in the history."""
-    document: Document = {
-        "_id": history_id(old.id, old.version),
-        "i": old.id,
-        "v": old.version,
-        "u": old.updated,
-        "m": old.method,
-        "w": old.token,
-    }
-    keys = old.keys
-    if keys is None:
-        raise ValueError(f"{old.type}/{old.id} has no keys")
-    if old.deleted:
-        return {**document, "x": True, **_key_fields(keys, "g")}
-    document |= _key_fields(keys, "k")
-    if old.blob is not None:
-        document["f"] = old.blob
-    else:
-        document["raw"] = old.raw
-    return document
+def history_document(old: Version) -> RawBSONDocument:
+    """The document of a version in the history: the stored one under another identity."""
+    if not old.stored:
+        raise ValueError(f"{old.type}/{old.id} was not read to be replaced")
+    identity = {"_id": history_id(old.id, old.version), "i": old.id}
+    return RawBSONDocument(with_identity(old.stored, identity))
+
+
+def keys_of(version: Version) -> Keys | None:
+    """The keys of a version, decoded now where it was read to be replaced."""
+    if version.keys is None and version.stored:
+        return parse(version.type, bson.decode(version.stored)).keys
+    return version.keys
 
 
 def _key_fields(keys: Keys, name: str) -> Document:
@@ -144,8 +140,13 @@ def parse(type_: str, document: Document) -> Version:
         else Keys(get("p"), get("d"), get("e"), keys, _ranges(document), get("s", ())),
         "x" in document,
         get("f"),
-        get("w", 0),
     )
+
+
+def parse_stored(type_: str, document: RawBSONDocument) -> Version:
+    """The version that a current document holds, to be replaced: `stored` and not `keys`."""
+    stored = bytes(document.raw)
+    return replace(parse(type_, scalars(stored)), stored=stored)
 
 
 def _ranges(document: Document) -> list[Range]:

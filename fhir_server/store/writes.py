@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
 from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError, DocumentTooLarge
 
@@ -43,7 +44,7 @@ UNSTORABLE = (BSONError, DocumentTooLarge, OverflowError, UnicodeError)
 
 
 class _Replacement(NamedTuple):
-    history: Document
+    history: RawBSONDocument
     document: Document
     old: int
 
