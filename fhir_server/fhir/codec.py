@@ -115,7 +115,7 @@ def _parse(body: bytes, max_bytes: int, max_depth: int) -> tuple[Any, bytes]:
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise _fault(body, error, max_depth) from None
     # Every key ends in `":`; so does an escaped quote before a colon, hence the second look.
-    if minified.count(b'":') != _count_keys(tree, max_depth):
+    if minified.count(b'":') != measure(tree, max_depth)[0]:
         _refuse_duplicates(minified)
     return tree, minified
 
@@ -184,14 +184,19 @@ def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).isoformat()
 
 
-def _count_keys(tree: Any, max_depth: int) -> int:
-    """The number of keys in the tree; MalformedContent when it is too deep."""
+def measure(tree: Any, deepest: int | None = None) -> tuple[int, int]:
+    """The number of keys in a decoded value, and how many levels deep it is; a text has none.
+
+    MalformedContent when there are more levels than `deepest`.
+    """
     keys = depth = 0
-    level: list[Any] = [tree] if type(tree) is dict or type(tree) is list else []
+    if type(tree) is not dict and type(tree) is not list:
+        return 0, 0
+    level: list[Any] = [tree]
     while level:
         depth += 1
-        if depth > max_depth:
-            raise MalformedContent(_too_deep(max_depth))
+        if deepest is not None and depth > deepest:
+            raise MalformedContent(_too_deep(deepest))
         below: list[Any] = []
         for node in level:
             if type(node) is dict:
@@ -199,7 +204,7 @@ def _count_keys(tree: Any, max_depth: int) -> int:
                 node = node.values()
             below += [child for child in node if type(child) is dict or type(child) is list]
         level = below
-    return keys
+    return keys, depth
 
 
 def _refuse_duplicates(minified: bytes) -> None:

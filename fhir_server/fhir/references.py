@@ -13,7 +13,10 @@ from functools import cache, lru_cache
 from html import escape, unescape
 from typing import Any, NamedTuple
 
+from fhir_server.fhir import codec
 from fhir_server.fhir.definitions import load
+from fhir_server.fhir.elements import Content
+from fhir_server.fhir.elements import element as element_of
 
 Mapping = Callable[[str], str | None]
 """What a text becomes; None where it stays."""
@@ -92,6 +95,32 @@ def rewrite(resource: dict[str, Any], mapping: Mapping) -> dict[str, Any]:
     """
     changed = _rewrite(resource, resource.get("resourceType", ""), mapping)
     return changed if isinstance(changed, dict) else resource
+
+
+def rewrite_content(content: Content, mapping: Mapping) -> Content:
+    """The content with its resource as by `rewrite`, and with what is known of its new elements.
+
+    The content itself where nothing changes.
+    """
+    changed: dict[str, Any] = {}
+    type_ = content.resource["resourceType"]
+    for name, value in content.resource.items():
+        known = content.elements.get(name)
+        if known is not None and known.value is value:
+            if known.links is None:
+                known.links = tuple(one.text for one in _find({name: value}, type_, type_))
+            if not any(map(mapping, known.links)):
+                continue
+        part = _rewrite({name: value}, type_, mapping)
+        if part[name] is not value:
+            changed[name] = part[name]
+    if not changed:
+        return content
+    resource, elements = dict(content.resource), dict(content.elements)
+    for name, value in changed.items():
+        elements[name] = new = element_of(codec.encode(type_), name, codec.encode(value))
+        resource[name] = new.value
+    return Content(resource, codec.encode(resource), elements)
 
 
 @cache

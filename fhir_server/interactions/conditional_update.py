@@ -7,7 +7,7 @@ from fhir_server.exchange import FhirRequest, FhirResponse
 from fhir_server.fhir.codec import Resource
 from fhir_server.interactions.answer import returned, written
 from fhir_server.interactions.conditional_create import only_match
-from fhir_server.interactions.content import Content, read_content
+from fhir_server.interactions.content import read_known
 from fhir_server.interactions.criteria import criteria_of_query
 from fhir_server.interactions.literal_references import (
     check_references,
@@ -29,7 +29,7 @@ async def conditional_update(request: FhirRequest, services: Services) -> FhirRe
     """
     returned(request)
     criteria = criteria_of_query(request)
-    content = read_content(request, services)
+    content = read_known(request, services)
     checked_type(content, request.target.type)
     given = content.resource.get("id")
     new_id = services.new_id()
@@ -47,7 +47,7 @@ async def conditional_update(request: FhirRequest, services: Services) -> FhirRe
         if found is None:
             check_unused(given, current)
         check_preconditions(request, current)
-        new = draft(Content({**content.resource}, content.raw), id_, services)
+        new = draft(content._replace(resource={**content.resource}), id_, services)
         version = await put_over(current, new, request, services, session, chosen=given is not None)
         return written(version, 201 if found is None else 200, request)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
 
 from fhir_server.errors import MalformedContent, UnsupportedMediaType
 from fhir_server.exchange import FhirRequest
-from fhir_server.fhir import codec
-from fhir_server.fhir.codec import Resource
+from fhir_server.fhir import codec, elements
+from fhir_server.fhir.elements import Content
 from fhir_server.fhir.xml import from_xml
 from fhir_server.interactions.binary import from_raw
 from fhir_server.services import Services
@@ -17,11 +17,8 @@ XML = frozenset(("application/fhir+xml", "application/xml", "text/xml"))
 FHIR_VERSIONS = ("4.0", "4.0.1")
 
 
-class Content(NamedTuple):
-    """A resource decoded, and its minified JSON."""
-
-    resource: Resource
-    raw: bytes
+Read = Callable[..., Content]
+"""Decodes JSON within `max_bytes` and `max_depth`."""
 
 
 def read_content(request: FhirRequest, services: Services) -> Content:
@@ -29,6 +26,19 @@ def read_content(request: FhirRequest, services: Services) -> Content:
 
     Raises UnsupportedMediaType, MalformedContent and TooLarge.
     """
+    return _read(request, services, _decoded)
+
+
+def read_known(request: FhirRequest, services: Services) -> Content:
+    """The same with what is known of its elements, whose values nobody may change."""
+    return _read(request, services, elements.read)
+
+
+def _decoded(body: bytes, *, max_bytes: int, max_depth: int) -> Content:
+    return Content(*codec.parse(body, max_bytes=max_bytes, max_depth=max_depth))
+
+
+def _read(request: FhirRequest, services: Services, read: Read) -> Content:
     if request.resource is not None:
         return Content(request.resource, request.body)
     media = media_type(request)
@@ -38,7 +48,7 @@ def read_content(request: FhirRequest, services: Services) -> Content:
         raise MalformedContent("The body is empty; the resource itself is expected")
     limits = services.settings.max_body_bytes, services.settings.max_depth
     if media in JSON:
-        return Content(*codec.parse(request.body, max_bytes=limits[0], max_depth=limits[1]))
+        return read(request.body, max_bytes=limits[0], max_depth=limits[1])
     resource = from_xml(request.body, max_bytes=limits[0], max_depth=limits[1])
     return Content(resource, codec.encode(resource))
 

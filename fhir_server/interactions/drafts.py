@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fhir_server.errors import Unprocessable
 from fhir_server.exchange import FhirRequest
-from fhir_server.fhir import codec, references
-from fhir_server.interactions.content import Content
+from fhir_server.fhir import references
+from fhir_server.fhir.elements import Content
 from fhir_server.interactions.literal_references import refuse_conditional_references
 from fhir_server.interactions.pace import Pace
 from fhir_server.interactions.places import below
@@ -27,16 +27,15 @@ async def make_drafts(plan: Plan, resolution: Resolution, services: Services, pa
         if not resolution.is_written(step):
             continue
         await pace.step()
-        resource, raw = step.resource, step.raw
+        content = step.content
         if step.index in plan.open_steps:
-            resource = references.rewrite(resource, _mapping(step, plan, resolution, moved))
-            if resource is not step.resource:
-                raw = codec.encode(resource)
+            mapping = _mapping(step, plan, resolution, moved)
+            content = references.rewrite_content(content, mapping)
         id_ = resolution.target(step).id
-        if resource["id"] != id_:
-            resource = {**resource, "id": id_}
+        if content.resource["id"] != id_:
+            content = content._replace(resource={**content.resource, "id": id_})
         with below(step.place):
-            drafts[step.index] = draft(Content(resource, raw), id_, services)
+            drafts[step.index] = draft(content, id_, services)
     return drafts
 
 
@@ -49,21 +48,20 @@ def linked(
     services: Services,
 ) -> Draft:
     """The result of a patch with its links to entries of the Bundle resolved."""
-    resource, unknown = rewritten(new.resource, step, plan)
+    before = Content(new.resource, new.raw)
+    content, unknown = rewritten(before, step, plan)
     mapping = _mapping(step, plan, resolution, _moved(plan, resolution))
-    resource = references.rewrite(resource, mapping)
-    for found in references.find(resource) if unknown else ():
+    content = references.rewrite_content(content, mapping)
+    for found in references.find(content.resource) if unknown else ():
         if found.type == "Reference" and found.text.startswith(URNS) and found.text in unknown:
             raise Unprocessable(
                 f"{found.text[:80]} is the fullUrl of no entry that is stored",
                 code="not-found",
                 expression=found.place,
             )
-    raw = new.raw if resource is new.resource else codec.encode(resource)
-    refuse_conditional_references(resource, raw)
-    if resource is new.resource:
+    refuse_conditional_references(content.resource, content.raw)
+    if content is before:
         return new
-    content = Content(resource, raw)
     check(content, request, services)
     return draft(content, new.id, services)
 

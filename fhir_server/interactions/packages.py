@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from fhir_server.access.grant import Grant
 from fhir_server.fhir import codec
 from fhir_server.fhir.codec import Resource
-from fhir_server.interactions.content import Content
+from fhir_server.fhir.elements import Content
 from fhir_server.interactions.write import Draft, draft, instant_after
 from fhir_server.services import Services
 from fhir_server.store.changes import followed

@@ -21,10 +21,11 @@ from fhir_server.errors import (
 from fhir_server.exchange import FhirRequest, FhirResponse
 from fhir_server.fhir import codec
 from fhir_server.fhir.codec import Resource
+from fhir_server.fhir.elements import Content
 from fhir_server.fhir.patch.fhirpath_patch import fhirpath_patch
 from fhir_server.fhir.patch.json_patch import json_patch
 from fhir_server.interactions.answer import returned, written
-from fhir_server.interactions.content import JSON, XML, Content, media_type, read_content
+from fhir_server.interactions.content import JSON, XML, media_type, read_content
 from fhir_server.interactions.literal_references import (
     check_references,
     refuse_conditional_references,

@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 from fhir_server.errors import FhirError, Unprocessable
 from fhir_server.exchange import FhirRequest
-from fhir_server.fhir import codec, references
-from fhir_server.fhir.codec import Resource
+from fhir_server.fhir import references
+from fhir_server.fhir.elements import Content
 from fhir_server.interactions.bundle_entries import Entry, refuse_all
-from fhir_server.interactions.content import Content
 from fhir_server.interactions.criteria import Criteria, criteria_of_text
 from fhir_server.interactions.links import Links
 from fhir_server.interactions.pace import Pace
@@ -69,15 +68,15 @@ async def make_plan(
         try:
             with below(step.place):
                 _link(step, plan, request.base)
-                check(Content(step.resource, step.raw), request, services)
+                check(step.content, request, services)
         except FhirError as fault:
             faults.append(moved_below(fault, step.entry.place))
     refuse_all(faults)
     return plan
 
 
-def rewritten(resource: Resource, step: Step, plan: Plan) -> tuple[Resource, list[str]]:
-    """The resource with its links to other entries made references to their resources.
+def rewritten(content: Content, step: Step, plan: Plan) -> tuple[Content, list[str]]:
+    """The content with its links to other entries made references to their resources.
 
     With it the texts that may be references still to be resolved.
     """
@@ -104,14 +103,11 @@ def rewritten(resource: Resource, step: Step, plan: Plan) -> tuple[Resource, lis
         plan.open_steps.add(step.index)
         return None
 
-    return references.rewrite(resource, mapping), unknown
+    return references.rewrite_content(content, mapping), unknown
 
 
 def _link(step: Step, plan: Plan, base: str) -> None:
-    before = step.resource
-    step.resource, unknown = rewritten(before, step, plan)
-    if step.resource is not before:
-        step.raw = codec.encode(step.resource)
+    step.content, unknown = rewritten(step.content, step, plan)
     if not unknown:
         return
     for found in references.find(step.resource):

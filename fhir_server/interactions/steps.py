@@ -6,17 +6,17 @@ https://hl7.org/fhir/R4/http.html#trules
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
 from fhir_server.access.grant import Action, Grant
 from fhir_server.errors import FhirError, Forbidden, MalformedRequest, UnknownType
 from fhir_server.exchange import FhirRequest, Target
-from fhir_server.fhir import codec
+from fhir_server.fhir import elements
 from fhir_server.fhir.codec import Resource
+from fhir_server.fhir.elements import Content
 from fhir_server.fhir.primitives import TEXT
 from fhir_server.interactions.bundle_entries import Entry, refuse_all
-from fhir_server.interactions.content import Content
 from fhir_server.interactions.criteria import Criteria, criteria_of_query, criteria_of_text
 from fhir_server.interactions.entry_content import as_request
 from fhir_server.interactions.pace import Pace
@@ -45,6 +45,9 @@ _ACTIONS = {
 _PHASES = {"DELETE": Phase.DELETE, "PUT": Phase.UPDATE, "PATCH": Phase.PATCH}
 
 
+NOTHING = Content({}, b"")
+
+
 @dataclass(slots=True)
 class Step:
     """One entry's part.
@@ -60,14 +63,18 @@ class Step:
     id: str = ""
     criteria: Criteria | None = None
     given: str | None = None
-    resource: Resource = field(default_factory=dict)
-    raw: bytes = b""
+    content: Content = NOTHING
     change: Change | None = None
 
     @property
     def index(self) -> int:
         """The number of the entry."""
         return self.entry.index
+
+    @property
+    def resource(self) -> Resource:
+        """What the entry has to store, empty where it stores nothing."""
+        return self.content.resource
 
     @property
     def place(self) -> str:
@@ -165,12 +172,9 @@ def _read_update(step: Step, services: Services) -> None:
 def _read_content(step: Step, services: Services) -> None:
     with below(step.place):
         raw = step.entry.raw
-        resource, minified = codec.parse(
-            raw, max_bytes=len(raw), max_depth=services.settings.max_depth
-        )
-        content = Content(resource, minified)
+        content = elements.read(raw, max_bytes=len(raw), max_depth=services.settings.max_depth)
         checked_type(content, step.type)
-        step.resource, step.raw = content
+        step.content = content
 
 
 def _target(path: str, phase: Phase, grant: Grant, services: Services) -> Target:

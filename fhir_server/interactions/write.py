@@ -18,7 +18,8 @@ from fhir_server.errors import (
 from fhir_server.exchange import FhirRequest, Prefer
 from fhir_server.fhir import codec
 from fhir_server.fhir.codec import Resource
-from fhir_server.interactions.content import Content, read_content
+from fhir_server.fhir.elements import Content
+from fhir_server.interactions.content import read_known
 from fhir_server.interactions.literal_references import refuse_conditional_references
 from fhir_server.interactions.search_parameters import search_parameter_faults
 from fhir_server.search.keys import Keys
@@ -69,7 +70,7 @@ def check(content: Content, request: FhirRequest, services: Services) -> None:
         )
     header = request.header("prefer")
     lenient = bool(header) and Prefer(header).handling == "lenient"
-    refuse(services.validator.errors(content.resource, lenient))
+    refuse(services.validator.errors(content.resource, lenient, content.elements))
     if content.resource["resourceType"] == "SearchParameter":
         refuse(search_parameter_faults(content.resource, services))
 
@@ -84,12 +85,13 @@ def draft(content: Content, id_: str, services: Services) -> Draft:
     """The checked content under the id that it will have, and its keys."""
     resource = content.resource
     resource["id"] = id_
-    return Draft(resource["resourceType"], id_, resource, content.raw, services.indexer(resource))
+    keys = services.indexer(resource, content.elements)
+    return Draft(resource["resourceType"], id_, resource, content.raw, keys)
 
 
 def new_draft(request: FhirRequest, services: Services) -> Draft:
     """The body as a new resource: an id in it is ignored, the server gives one of its own."""
-    content = read_content(request, services)
+    content = read_known(request, services)
     checked_type(content, request.target.type)
     id_ = services.new_id()
     content.resource["id"] = id_
@@ -100,7 +102,7 @@ def new_draft(request: FhirRequest, services: Services) -> Draft:
 
 def draft_for(request: FhirRequest, services: Services) -> Draft:
     """The body as the content of the resource that the URL names; both must say the same id."""
-    content = read_content(request, services)
+    content = read_known(request, services)
     checked_type(content, request.target.type)
     check_id(content.resource, request.target.id)
     check(content, request, services)

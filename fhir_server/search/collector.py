@@ -38,22 +38,41 @@ class Collector:
     `references` holds, per parameter code, the references to resources of this server
     (`Patient/1`); the compartments and the patient are made of them. `seen` are the codes of the
     parameters that have a value, for `:missing`. `clinical_date` is the first and last microsecond
-    of the type's main clinical date.
+    of the type's main clinical date. `narrative` and `texts` are words.
     """
 
     __slots__ = (
-        *("base_url", "clinical_date", "keys", "ranges", "references", "resource", "seen", "zone"),
+        *("base_url", "clinical_date", "keys", "narrative", "ranges", "references", "resource"),
+        *("seen", "texts", "zone"),
     )
 
     def __init__(self, resource: dict[str, Any], base_url: str, zone: tzinfo = UTC) -> None:
         self.resource = resource
         self.base_url = base_url
         self.zone = zone
-        self.keys: dict[str, None] = {"*": None}
+        self.keys: dict[str, None] = {}
         self.ranges: dict[Range, None] = {}
-        self.seen: list[str] = []
+        self.seen: dict[str, None] = {}
         self.references: dict[str, list[str]] = {}
         self.clinical_date: tuple[int, int] | None = None
+        self.narrative: dict[str, None] = {}
+        self.texts: dict[str, None] = {}
+
+    def add(self, other: Collector) -> None:
+        """Put in what was gathered from another element of the same resource."""
+        if other.seen:
+            self.seen.update(other.seen)
+            self.keys.update(other.keys)
+            if other.ranges:
+                self.ranges.update(other.ranges)
+            for code, targets in other.references.items():
+                self.references.setdefault(code, []).extend(targets)
+            if other.clinical_date is not None:
+                self.clinical_date = other.clinical_date
+        if other.texts:
+            self.texts.update(other.texts)
+        if other.narrative:
+            self.narrative.update(other.narrative)
 
     def add_range(
         self, key: str, low: Number, high: Number, width: Number, units: tuple[str, ...] = ()

@@ -48,7 +48,6 @@ class Walk:
         self._root_tree: dict[str, list[_Edge]] = {}
         self._whole = [slot for slot, paths in slots.items() if () in paths]
         self._type = type_
-        self.size = max(slots, default=-1) + 1
         for slot, paths in slots.items():
             for path in paths:
                 if path and path[0].kind == "root":
@@ -57,9 +56,19 @@ class Walk:
                     self._add(self._tree, type_, path, slot)
         self._direct = self._properties()
 
-    def find(self, value: dict[str, Any], resource: dict[str, Any]) -> list[list[Node] | None]:
-        """The values per slot, None where a slot has none; `resource` is what `value` lies in."""
-        found: list[list[Node] | None] = [None] * self.size
+    @property
+    def names(self) -> Iterable[str]:
+        """The JSON properties that the paths begin with."""
+        return self._tree.keys()
+
+    @property
+    def outward(self) -> bool:
+        """Whether a path begins at the resource, wherever the value lies in it."""
+        return bool(self._root_tree)
+
+    def find(self, value: dict[str, Any], resource: dict[str, Any]) -> dict[int, list[Node]]:
+        """The values of the slots that have any; `resource` is what `value` lies in."""
+        found: dict[int, list[Node]] = {}
         for slot in self._whole:
             found[slot] = [Node(self._type, value)]
         _walk(self._tree, value, resource, found)
@@ -70,7 +79,7 @@ class Walk:
     def one(self, value: dict[str, Any], resource: dict[str, Any]) -> list[Node] | None:
         """The values of slot 0."""
         if self._direct is None:
-            return self.find(value, resource)[0]
+            return self.find(value, resource).get(0)
         nodes: list[Node] | None = None
         for name, type_ in self._direct:
             child = value.get(name)
@@ -121,7 +130,7 @@ def _walk(
     tree: dict[str, list[_Edge]],
     value: dict[str, Any],
     resource: dict[str, Any],
-    found: list[list[Node] | None],
+    found: dict[int, list[Node]],
 ) -> None:
     # The smaller of the two is gone through: a composite's part looks for one or two names only.
     for name in tree if len(tree) < len(value) else value:
@@ -139,7 +148,7 @@ def _walk(
                 if nested and len(item) < 4 and _NO_CONTENT.issuperset(item):
                     continue
                 for slot, type_ in ends:
-                    nodes = found[slot]
+                    nodes = found.get(slot)
                     if nodes is None:
                         found[slot] = [Node(type_, item)]
                     else:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, tzinfo
 from typing import Any
 
-from fhir_server.errors import Unprocessable
 from fhir_server.fhir import fhirpath
 from fhir_server.fhir.definitions import Definitions
+from fhir_server.fhir.elements import NONE, Elements
 from fhir_server.search.collector import Collector
 from fhir_server.search.compartments import Compartments
 from fhir_server.search.custom import value_types
@@ -16,13 +16,14 @@ from fhir_server.search.keys import Contained, Keys
 from fhir_server.search.kinds import Node
 from fhir_server.search.kinds.special import Id, LastUpdated, Unsupported
 from fhir_server.search.registry import Parameter, Registry
-from fhir_server.search.words import text_names, words_of
+from fhir_server.search.shares import UNREADABLE, Fusions, Shares, unindexable
+from fhir_server.search.words import kept
 
 _ELSEWHERE = (Id, LastUpdated, Unsupported)
 
 
 class _Plan:
-    """How one type is indexed: the walk for plain paths, and what needs the FHIRPath engine."""
+    """How one type is indexed: element by element, with what needs to see all of the resource."""
 
     def __init__(self, definitions: Definitions, registry: Registry, type_: str) -> None:
         indexed = [
@@ -32,18 +33,27 @@ class _Plan:
             and parameter.terms
             and not isinstance(parameter.kind, _ELSEWHERE)
         ]
-        self.plain = [parameter for parameter in indexed if parameter.paths is not None]
+        plain = [parameter for parameter in indexed if parameter.paths is not None]
+        self.wide = [parameter for parameter in plain if _looks_out(parameter)]
+        self.shares = Shares(definitions, type_, [one for one in plain if one not in self.wide])
+        slots = {slot: parameter.paths or () for slot, parameter in enumerate(self.wide)}
+        self.walk = Walk(definitions, type_, type_, slots)
         self.odd = [
             (parameter, fhirpath.compile(" | ".join(parameter.terms)))
             for parameter in indexed
             if parameter.paths is None
         ]
-        slots = {slot: parameter.paths or () for slot, parameter in enumerate(self.plain)}
-        self.walk = Walk(definitions, type_, type_, slots)
         self.patient = next(
             (one.code for one in indexed if one.code == "patient"),
             "subject",
         )
+
+
+def _looks_out(parameter: Parameter) -> bool:
+    """Whether what it finds in an element depends on the rest of the resource."""
+    return any(path and path[0].kind == "root" for path in parameter.paths or ()) or any(
+        walk.outward for component in parameter.components for walk in component.walks.values()
+    )
 
 
 class Indexer:
@@ -69,26 +79,18 @@ class Indexer:
         self._compartments = Compartments(definitions)
         self._plans: dict[str, _Plan] = {}
 
-    def __call__(self, resource: dict[str, Any]) -> Keys:
+    def __call__(self, resource: dict[str, Any], elements: Elements = NONE) -> Keys:
         type_ = resource["resourceType"]
         plan = self._plans.get(type_)
         if plan is None:
             plan = self._plans[type_] = _Plan(self._definitions, self._registry, type_)
         out = Collector(resource, self._base_url, self._zone)
-        found = zip(plan.plain, plan.walk.find(resource, resource), strict=True)
-        parameter = None
-        try:
-            for parameter, nodes in found:
-                if nodes is not None:
-                    parameter.kind.index(parameter, nodes, out)
-            for parameter, compiled in plan.odd:
-                nodes = [Node(name, value) for name, value, _ in compiled.nodes(resource)]
-                if parameter.added:  # nobody knows beforehand where its expression leads
-                    nodes = [one for one in nodes if one.type in self._read(parameter)]
-                if nodes:
-                    parameter.kind.index(parameter, nodes, out)
-        except (ValueError, ArithmeticError, TypeError, KeyError, AttributeError) as error:
-            raise _unindexable(parameter, error) from error
+        out.keys["*"] = None
+        fusions: Fusions = {}
+        self._elements(plan, resource, elements, out, fusions)
+        plan.shares.join(fusions, out)
+        if plan.wide or plan.odd:
+            self._whole(plan, resource, out)
         id_ = resource.get("id")
         for key in self._compartments.keys(type_, id_, out.references):
             out.keys[key] = None
@@ -98,7 +100,6 @@ class Indexer:
         contained = self._contained(resource) if "contained" in resource else ()
         for one in contained:
             out.keys[f"#{one.type}"] = None
-        told, texts = words_of(resource, text_names(self._definitions))
         return Keys(
             patient,
             start,
@@ -106,10 +107,48 @@ class Indexer:
             list(out.keys),
             list(out.ranges),
             tuple(out.seen),
-            told,
-            texts,
+            *kept(out.narrative, out.texts),
             contained,
         )
+
+    def _elements(
+        self,
+        plan: _Plan,
+        resource: dict[str, Any],
+        elements: Elements,
+        out: Collector,
+        fusions: Fusions,
+    ) -> None:
+        """Add what the elements have; known from before where the very same one was there."""
+        for name, value in resource.items():
+            element = elements.get(name)
+            if element is None or element.value is not value:
+                plan.shares.look({name: value}, out, fusions)
+            elif element.found is not None and element.found[0] is self:
+                element.found[1].add_to(out, fusions)
+            elif element.alone:
+                own = Collector(resource, self._base_url, self._zone)
+                share = plan.shares.share({name: value}, own)
+                element.found = self, share
+                share.add_to(out, fusions)
+            else:
+                plan.shares.look({name: value}, out, fusions)
+
+    def _whole(self, plan: _Plan, resource: dict[str, Any], out: Collector) -> None:
+        """Add what parameters find that look at the resource as a whole."""
+        parameter = None
+        try:
+            for slot, nodes in plan.walk.find(resource, resource).items():
+                parameter = plan.wide[slot]
+                parameter.kind.index(parameter, nodes, out)
+            for parameter, compiled in plan.odd:
+                nodes = [Node(name, value) for name, value, _ in compiled.nodes(resource)]
+                if parameter.added:  # nobody knows beforehand where its expression leads
+                    nodes = [one for one in nodes if one.type in self._read(parameter)]
+                if nodes:
+                    parameter.kind.index(parameter, nodes, out)
+        except UNREADABLE as error:
+            raise unindexable(parameter, error) from error
 
     def _contained(self, resource: dict[str, Any]) -> tuple[Contained, ...]:
         return tuple(
@@ -119,14 +158,6 @@ class Indexer:
 
     def _read(self, parameter: Parameter) -> frozenset[str]:
         return value_types(self._definitions)[parameter.type]
-
-
-def _unindexable(parameter: Parameter | None, error: Exception) -> Unprocessable:
-    """The error for a value that a parameter cannot read, with the parameter's paths."""
-    code, places = (parameter.code, parameter.terms) if parameter else ("", ())
-    return Unprocessable(
-        f"A value cannot be indexed for the search parameter {code}: {error}", expression=places
-    )
 
 
 def _patient(plan: _Plan, type_: str, id_: str | None, out: Collector) -> str | None:

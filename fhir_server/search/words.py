@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from html import unescape
-from typing import Any, NamedTuple
+from typing import Any
 
 from fhir_server.fhir.definitions import Definitions
 from fhir_server.search.folding import fold
@@ -26,13 +26,6 @@ _MARKUP = re.compile(r"<[^>]*>")
 _NO_TEXT = frozenset({"id", "url", "system", "reference", "path", "expression", "resourceType"})
 
 
-class Words(NamedTuple):
-    """The different words of a narrative, and those found in other texts only."""
-
-    narrative: tuple[str, ...]
-    texts: tuple[str, ...]
-
-
 @lru_cache(maxsize=4)
 def text_names(definitions: Definitions) -> frozenset[str]:
     """The JSON properties that hold text for people in some type."""
@@ -45,11 +38,14 @@ def text_names(definitions: Definitions) -> frozenset[str]:
     return frozenset(names - _NO_TEXT)
 
 
-def words_of(resource: dict[str, Any], names: frozenset[str]) -> Words:
-    """The words of a resource, what is contained in it included; `names` as by `text_names`."""
-    narrative: dict[str, None] = {}
-    texts: dict[str, None] = {}
-    nodes: list[dict[str, Any]] = [resource]
+def add_words(
+    part: dict[str, Any],
+    names: frozenset[str],
+    narrative: dict[str, None],
+    texts: dict[str, None],
+) -> None:
+    """Add the words of a resource or a part of one; `names` as by `text_names`."""
+    nodes: list[dict[str, Any]] = [part]
     for node in nodes:  # which grows meanwhile
         for name, value in node.items():
             kind = type(value)
@@ -66,9 +62,15 @@ def words_of(resource: dict[str, Any], names: frozenset[str]) -> Words:
                     texts.update(_words(value))
                 elif name == "div":
                     narrative.update(_narrative_words(value))
+
+
+def kept(
+    narrative: dict[str, None], texts: dict[str, None]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The words to keep of each; those of the narrative are not told a second time."""
     told = tuple(narrative)[:MOST]
-    others = tuple(word for word in texts if word not in narrative)
-    return Words(told, others[: MOST - len(told)])
+    others = [word for word in texts if word not in narrative] if narrative else texts
+    return told, tuple(others)[: MOST - len(told)]
 
 
 def _words(text: str) -> dict[str, None]:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from fhir_server.errors import Issue
 from fhir_server.fhir import fhirpath
 from fhir_server.fhir.definitions import Definitions, Element, Invariant
+from fhir_server.fhir.elements import Elements
 from fhir_server.fhir.fhirpath import Compiled, FhirPathError, Node
 from fhir_server.fhir.fhirpath.shapes import Shape, shape
 from fhir_server.validation.faults import Faults, State, above, issues
@@ -33,6 +34,7 @@ CORRECTED = {
 """Rules whose expression says something else than their text; the text decides."""
 
 _LINKS = re.compile(r"""\s(?:href|src)\s*=\s*["'](#[^"']+)""").findall
+_OUTWARD = re.compile(r"%(?:resource|rootResource|context)\b|\bresolve\(").search
 _ABOUT_CONTAINED = frozenset({"dom-3", "dom-4", "dom-5"})
 
 
@@ -103,6 +105,9 @@ class Invariants:
         self._extended = extended
         self._native = native
         self._walks: dict[str, Walk] = {}
+        self._outer: dict[str, tuple[Walk, Table]] = {}
+        """What looks at an object as a whole, and what at its properties."""
+        self._outward: dict[str, bool] = {}
 
     def check(self, resource: dict[str, Any]) -> list[Issue]:
         """Broken invariants in document order, those of severity warning among them.
@@ -114,13 +119,60 @@ class Invariants:
         type_ = holder.place = resource["resourceType"]
         return issues(lambda: self._object(type_)(resource, {}, holder), holder, type_)
 
+    def hold(self, resource: dict[str, Any], elements: Elements) -> bool:
+        """Whether `check` finds nothing for certain; what is known of the elements counts.
+
+        False says nothing: `check` knows.
+        """
+        type_ = resource["resourceType"]
+        self._object(type_)
+        own, table = self._outer[type_]
+        holder = Holder(resource)
+        holder.quiet = "warning" not in self._severities
+        holder.place = type_
+        if own(resource, {}, holder) is not None:
+            return False
+        for name, value in resource.items():
+            inner = table.get(name)
+            if inner is None:
+                continue
+            element = elements.get(name)
+            if element is not None and element.value is value:
+                if element.lawful is self:
+                    continue
+            else:
+                element = None
+            holder.place = inner[2]
+            if inner[1](value, resource, holder) is not None:
+                return False
+            if element is not None and element.alone and not self._looks_out(inner[2]):
+                element.lawful = self
+        return True
+
+    def _looks_out(self, path: str) -> bool:
+        """Whether a rule within an element looks at what lies outside of it."""
+        known = self._outward.get(path)
+        if known is None:
+            stated = [
+                invariant
+                for place, invariants in self.definitions.invariants.items()
+                if f"{place}.".startswith(f"{path}.")
+                for invariant in invariants
+            ]
+            for name, definition in self.definitions.types.items():
+                if f"{name}.".startswith(f"{path}."):
+                    stated += definition.invariants
+            known = any(_OUTWARD(invariant.expression) for invariant in stated)
+            self._outward[path] = known
+        return known
+
     def _object(self, name: str) -> Walk:
         walk = self._walks.get(name)
         if walk is None:
             table: Table = {}
-            native = self._native.get(name)
-            rules = self._rules(name)
-            walk = self._walks[name] = _walk(name, rules, table, self._extended, native)
+            own = _own(name, self._rules(name), self._extended, self._native.get(name))
+            self._outer[name] = own, table
+            walk = self._walks[name] = _walk(own, table)
             self._fill(table, name)
         return walk
 
@@ -184,19 +236,13 @@ class Invariants:
         return faults
 
 
-def _walk(
-    name: str,
-    rules: list[Rule],
-    table: Table,
-    extended: Extended | None,
-    native: Walk | None,
-) -> Walk:
+def _own(name: str, rules: list[Rule], extended: Extended | None, native: Walk | None) -> Walk:
+    """What an object is looked at for as a whole."""
     form = shape(name)
-    get = table.get
     plain = [r for r in rules if r.invariant.key not in _ABOUT_CONTAINED]
     about_contained = [r for r in rules if r.invariant.key in _ABOUT_CONTAINED]
 
-    def walk(value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
+    def own(value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
         faults: Faults = None
         if extended is not None and ("extension" in value or "modifierExtension" in value):
             faults = extended(name, value, holder)
@@ -215,6 +261,17 @@ def _walk(
                     elif not _all_referenced(value):
                         text = f"{rule.invariant.human} (dom-3)"
                         faults = _add(faults, holder.fault("invariant", text))
+        return faults
+
+    return own
+
+
+def _walk(own: Walk, table: Table) -> Walk:
+    """An object as a whole, then its properties."""
+    get = table.get
+
+    def walk(value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
+        faults = own(value, owner, holder)
         for property_, item in value.items():
             inner = get(property_)
             if inner is not None:

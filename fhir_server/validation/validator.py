@@ -8,6 +8,7 @@ from typing import Any
 
 from fhir_server.errors import Issue
 from fhir_server.fhir.definitions import Definitions
+from fhir_server.fhir.elements import NONE, Elements
 from fhir_server.validation.invariants import Invariants
 from fhir_server.validation.native import NATIVE
 from fhir_server.validation.profiles import library as profiles
@@ -72,16 +73,21 @@ class Validator:
         """
         return self._structure.check(resource, lenient)
 
-    def errors(self, resource: Any, lenient: bool = False) -> list[Issue]:
+    def errors(
+        self, resource: Any, lenient: bool = False, elements: Elements = NONE
+    ) -> list[Issue]:
         """What a write is refused for: structure, and where that is right invariants and profiles.
 
         Rules that only advise (dom-6) are not evaluated at all; of a lenient check the warnings
-        come along.
+        come along. What is known of the resource's `elements` is not looked at again.
         """
-        found = self._structure.check(resource, lenient)
-        if has_errors(found):
-            return found
-        found += self._demands.check(resource)
+        found: list[Issue] = []
+        if not elements or not self._structure.holds(resource, elements):
+            found = self._structure.check(resource, lenient)
+            if has_errors(found):
+                return found
+        if not elements or not self._demands.hold(resource, elements):
+            found += self._demands.check(resource)
         return found + self._checker.check(resource, quiet=True)
 
     def validate(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 from fhir_server.errors import MalformedRequest
 from fhir_server.search.collector import Collector
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
 ORDERED = frozenset(("date", "number", "quantity"))
 
+
+Side: TypeAlias = "tuple[list[Any] | None, list[Any] | None]"
+"""The values of one part, and those beyond the composite's: texts, or rows of what is ordered.
+
+None where the part has no element at all, an empty list where its element has no value.
+"""
+Sides: TypeAlias = tuple[Side, ...]
 
 MOST_PAIRS = 20
 """Pairs of values that `fused` looks for; each is a range of its own."""
@@ -52,38 +59,45 @@ class Composite:
 
     def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
         for node in nodes:
-            self._index_one(parameter, node, out)
+            sides = self.sides(parameter, node, out)
+            if sides is not None:
+                self.join(parameter, sides, out)
 
-    def _index_one(self, parameter: Parameter, node: Node, out: Collector) -> None:
+    def sides(self, parameter: Parameter, node: Node, out: Collector) -> Sides | None:
+        """What the node has of each part, None where it has no part at all.
+
+        A resource's sides are those of its elements put together: see `together`.
+        """
+        found: list[Side] = []
+        some = False
+        for component in parameter.components:
+            beyond = component.beyond
+            own = component.walks[node.type].one(node.value, out.resource)
+            other = None
+            if beyond is not None and node.type == parameter.base:
+                other = beyond.one(node.value, out.resource)
+            some = some or bool(own) or bool(other)
+            found.append((_values(component, own, out), _values(component, other, out)))
+        return tuple(found) if some else None
+
+    def join(self, parameter: Parameter, sides: Sides, out: Collector) -> None:
+        """Add the keys of one element (or resource) with these sides, where no part is missing."""
         code = parameter.code
         texts: list[list[str]] = []
         ordered: list[tuple[int, list[Row]]] = []
-        # The value decides most often whether a composite has one, so it is looked at first.
-        values: dict[int, Sequence[Node]] = {}
-        for at in reversed(range(len(parameter.components))):
-            component = parameter.components[at]
-            found = component.walks[node.type].one(node.value, out.resource)
-            if not found and component.beyond is not None and node.value is out.resource:
-                found = component.beyond.one(node.value, out.resource)
-                code = f"{parameter.code}+"
-            if not found:
+        for component, (own, beyond) in zip(parameter.components, sides, strict=True):
+            values = own
+            if values is None:
+                values, code = beyond, f"{parameter.code}+"
+            if values is None:
                 return
-            values[at] = found
-        for at, component in enumerate(parameter.components):
             if component.parameter.type in ORDERED:
-                kind = cast("_Ordered", component.parameter.kind)
-                rows = [
-                    row
-                    for one in values[at]
-                    for row in kind.component_rows(component.parameter, one, out)
-                ]
-                ordered.append((kind.width, rows))
+                width = cast("_Ordered", component.parameter.kind).width
+                ordered.append((width, cast("list[Row]", values)))
             else:
-                texts.append(
-                    [text for one in values[at] for text in _component_keys(component, one)]
-                )
-        if code == parameter.code and code not in out.seen:
-            out.seen.append(code)
+                texts.append(cast("list[str]", values))
+        if code == parameter.code:
+            out.seen[code] = None
         self._write(code, texts, ordered, out)
 
     def _write(
@@ -116,6 +130,29 @@ class Composite:
             raise unsupported(parameter.code, "composite", modifier, ())
         given = [_parts(parameter, value) for value in values]
         return any_of([_match_one(parameter, parameter.stored, one, context) for one in given])
+
+
+def together(one: Sides, other: Sides) -> Sides:
+    """The sides of two elements of one resource as those of both."""
+    return tuple(
+        (_both(own, also), _both(beyond, further))
+        for (own, beyond), (also, further) in zip(one, other, strict=True)
+    )
+
+
+def _both(one: list[Any] | None, other: list[Any] | None) -> list[Any] | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return one + other
+
+
+def _values(component: Component, nodes: Sequence[Node] | None, out: Collector) -> list[Any] | None:
+    if not nodes:
+        return None
+    if component.parameter.type in ORDERED:
+        kind = cast("_Ordered", component.parameter.kind)
+        return [row for one in nodes for row in kind.component_rows(component.parameter, one, out)]
+    return [text for one in nodes for text in _component_keys(component, one)]
 
 
 def _component_keys(component: Component, node: Node) -> list[str]:

@@ -39,7 +39,7 @@ class Date:
 
     def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
         code = parameter.code
-        out.seen.append(code)
+        out.seen[code] = None
         for node in nodes:
             for low, high in spans(node, out.zone):
                 if parameter.clinical_date:

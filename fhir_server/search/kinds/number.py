@@ -30,7 +30,7 @@ class Number:
     """The kind of parameters of type `number`."""
 
     def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
-        out.seen.append(parameter.code)
+        out.seen[parameter.code] = None
         for node in nodes:
             for row in self.component_rows(parameter, node, out):
                 out.add_range(parameter.code, row.lo, row.hi, 0)

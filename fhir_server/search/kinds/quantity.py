@@ -35,7 +35,7 @@ class Quantity:
 
     def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
         code = parameter.code
-        out.seen.append(code)
+        out.seen[code] = None
         for node in nodes:
             for suffix, low, high, units in rows(node):
                 out.add_range(code + suffix, low, high, 0, units)

@@ -30,7 +30,7 @@ class Reference:
 
     def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
         code, keys = parameter.code, out.keys
-        out.seen.append(code)
+        out.seen[code] = None
         for type_, value in nodes:
             for target in _targets(parameter, type_, value, out.base_url):
                 keys[f"{code}={target}"] = None

@@ -74,7 +74,7 @@ class Near:
     """`near`: `latitude|longitude|distance|units`, by the distance over the sphere."""
 
     def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
-        out.seen.append(parameter.code)
+        out.seen[parameter.code] = None
         for _, value in nodes:
             if "latitude" in value and "longitude" in value:
                 out.add_pair("near", float(value["latitude"]), float(value["longitude"]))

@@ -40,7 +40,7 @@ class String:
 
     def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
         code, keys = parameter.code, out.keys
-        out.seen.append(code)
+        out.seen[code] = None
         for text in texts(nodes):
             index_text(code, text, keys)
             keys[f"{code}:exact={shortened(composed(text))}"] = None
@@ -78,7 +78,7 @@ class Phonetic:
 
     def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
         code, keys = parameter.code, out.keys
-        out.seen.append(code)
+        out.seen[code] = None
         for text in texts(nodes):
             keys[f"{code}={shortened(sound(text))}"] = None
 

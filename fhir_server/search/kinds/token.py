@@ -47,7 +47,7 @@ class Token:
 
     def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
         code, keys = parameter.code, out.keys
-        out.seen.append(code)
+        out.seen[code] = None
         for node in nodes:
             type_, value = node
             repeated = type_ in _REPEATED

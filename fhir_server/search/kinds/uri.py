@@ -26,7 +26,7 @@ class Uri:
 
     def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
         code, keys = parameter.code, out.keys
-        out.seen.append(code)
+        out.seen[code] = None
         for type_, value in nodes:
             keys[f"{code}={shortened(value)}"] = None
             if type_ == "canonical" and "|" in value:
