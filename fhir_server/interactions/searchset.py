@@ -7,7 +7,7 @@ grant. https://hl7.org/fhir/R4/http.html#search
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
@@ -192,13 +192,14 @@ async def count(
     queries: Sequence[Query], request: FhirRequest, services: Services, time: int | None
 ) -> int:
     """How many matches there are, of all types and pages, at a moment (None for now)."""
-    calls = [
-        services.store.count(query.type, query.filter, request.grant, request.session, time)
-        for query in queries
-    ]
+
+    def matches(query: Query) -> Awaitable[int]:
+        session = request.session
+        return services.store.count(query.type, query.filter, request.grant, session, time)
+
     if request.session is None:
-        return sum(await asyncio.gather(*calls))
-    return sum([await call for call in calls])  # a session takes one operation at a time
+        return sum(await asyncio.gather(*map(matches, queries)))
+    return sum([await matches(query) for query in queries])  # a session does one thing at a time
 
 
 def _entries(
