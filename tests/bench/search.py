@@ -165,28 +165,21 @@ class Side:
 class Bench:
     """Two servers in process, on a small and on a large database of one MongoDB."""
 
-    def __init__(self, uri: str, people: int, calls: int) -> None:
-        self._uri, self._people, self._calls = uri, people, calls
+    def __init__(self, client: MongoClient[dict[str, Any]], people: int, calls: int) -> None:
+        self._client, self._people, self._calls = client, people, calls
 
-    async def run(self, names: str) -> list[str]:
+    async def run(self, uri: str, names: str) -> list[str]:
         """Measure the cases whose name has one of the texts in it; the rows of the table."""
         rows = []
         async with AsyncExitStack() as stack:
-            large = await self._front(stack, self._people)
-            small = await self._front(stack, SMALL)
+            large = await _front(stack, uri, self._people)
+            small = await _front(stack, uri, SMALL)
             spare_tables()
             for case in CASES:
                 if any(name in case.name for name in names.split(",")):
                     rows.append(await self._measure(case, large, small))
                     print(rows[-1], flush=True)
         return rows
-
-    async def _front(self, stack: AsyncExitStack, people: int) -> httpx.AsyncClient:
-        app = create_app(_settings(self._uri, people))
-        await stack.enter_async_context(app.opened())
-        transport, base = httpx.ASGITransport(app), "http://127.0.0.1:8080/fhir/"
-        client = httpx.AsyncClient(transport=transport, base_url=base, timeout=600)
-        return await stack.enter_async_context(client)
 
     async def _measure(self, case: Case, front: httpx.AsyncClient, back: httpx.AsyncClient) -> str:
         large, small = Side(front, self._people), Side(back, SMALL)
@@ -218,15 +211,19 @@ class Bench:
         )
 
     def _examined(self) -> int:
-        with MongoClient[dict[str, Any]](self._uri) as client:
-            told = client["admin"].command("serverStatus")["metrics"]["queryExecutor"]
+        told = self._client["admin"].command("serverStatus")["metrics"]["queryExecutor"]
         return int(told["scanned"])
 
 
-def _settings(uri: str, people: int) -> Settings:
-    return Settings(
+async def _front(stack: AsyncExitStack, uri: str, people: int) -> httpx.AsyncClient:
+    settings = Settings(
         mongodb_uri=uri, mongodb_database=_name(people), access="open", base_definitions=False
     )
+    app = create_app(settings)
+    await stack.enter_async_context(app.opened())
+    transport, base = httpx.ASGITransport(app), "http://127.0.0.1:8080/fhir/"
+    client = httpx.AsyncClient(transport=transport, base_url=base, timeout=600)
+    return await stack.enter_async_context(client)
 
 
 def _name(people: int) -> str:
@@ -255,15 +252,17 @@ def main() -> None:
                 print(told[-1], flush=True)
         head = [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
         print("\n".join(head), flush=True)
-        rows = asyncio.run(Bench(server.uri, people, options.calls).run(options.cases))
+        with MongoClient[dict[str, Any]](server.uri) as client:
+            bench = Bench(client, people, options.calls)
+            rows = asyncio.run(bench.run(server.uri, options.cases))
     finally:
         server.stop()
         if options.keep is None:
             shutil.rmtree(folder, ignore_errors=True)
     if options.write:
         machine = f"{os.cpu_count()} cores ({platform.machine()})"
-        first = f"{people * EACH:,} Observations of {people:,} patients, {machine}. "
-        _write(options.write, [first + " ".join(told), "", *head, *rows])
+        first = f"{people * EACH:,} Observations of {people:,} patients, {machine}."
+        _write(options.write, [" ".join([first, *told]), "", *head, *rows])
 
 
 def _write(page: Path, lines: list[str]) -> None:
