@@ -6,7 +6,8 @@ Nothing here logs a body, a header or a query: they hold codes, tokens and secre
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 from fastapi import FastAPI
@@ -15,16 +16,19 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from fhir_server.errors import FhirError, Unavailable
 from fhir_server.exchange import Pairs
+from fhir_server.http.address import address_of
 from fhir_server.http.body import Disconnected, parse_pairs, read_body
 from fhir_server.http.cors import RawHeaders, origin_headers, preflight_headers
 from fhir_server.http.log import log
 from fhir_server.settings import Settings
 from fhir_server.smart import endpoints as paths
+from fhir_server.smart.client_authentication import claimed_client
 from fhir_server.smart.discovery import openid_configuration, smart_configuration
 from fhir_server.smart.errors import OAuthError, Redirected
 from fhir_server.smart.made_up_sign_in import made_up_approval
 from fhir_server.smart.server import AuthorizationServer
 from fhir_server.smart.style import STYLE
+from fhir_server.smart.throttling import Caller
 from fhir_server.smart.userinfo import userinfo
 from fhir_server.web.routes import fault_page
 
@@ -34,6 +38,7 @@ NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 ANY_ORIGIN = ("*",)
 PUBLISHED_SECONDS = 300
 
+Answer = TypeVar("Answer")
 Handler = Callable[[Request, AuthorizationServer], Awaitable[Response]]
 
 
@@ -147,17 +152,34 @@ async def _token(request: Request, server: AuthorizationServer) -> Response:
     proofs = request.headers.getlist("dpop")
     if len(proofs) > 1:
         raise OAuthError("invalid_dpop_proof", "DPoP: it comes more than once")
-    form, authorization = await _form(request), _authorization(request)
-    return _json(await server.token.answer(form, authorization, "".join(proofs)))
+    answer = partial(server.token.answer, proof="".join(proofs))
+    return _json(await _of_client(request, server, answer))
 
 
 async def _introspect(request: Request, server: AuthorizationServer) -> Response:
-    return _json(await server.introspection.answer(await _form(request), _authorization(request)))
+    return _json(await _of_client(request, server, server.introspection.answer))
 
 
 async def _revoke(request: Request, server: AuthorizationServer) -> Response:
-    await server.revocation.answer(await _form(request), _authorization(request))
+    await _of_client(request, server, server.revocation.answer)
     return Response(status_code=200, headers=NO_STORE)
+
+
+async def _of_client(
+    request: Request,
+    server: AuthorizationServer,
+    answer: Callable[[Pairs, str], Awaitable[Answer]],
+) -> Answer:
+    """The answer to a form of a client, which is kept waiting where it fails again and again."""
+    form, authorization = await _form(request), _authorization(request)
+    client = claimed_client(form, authorization)
+    return await server.failures.watch(
+        client, _caller(request, server), partial(answer, form, authorization)
+    )
+
+
+def _caller(request: Request, server: AuthorizationServer) -> Caller:
+    return Caller(address_of(request, server.settings.trusted_proxies))
 
 
 async def _register(request: Request, server: AuthorizationServer) -> Response:
@@ -182,8 +204,10 @@ async def _userinfo(request: Request, server: AuthorizationServer) -> Response:
 
 
 async def _launch(request: Request, server: AuthorizationServer) -> Response:
-    announced = await _object(request)
-    return _json(await server.announcement.answer(announced, _authorization(request)), 201)
+    announced, authorization = await _object(request), _authorization(request)
+    answer = partial(server.announcement.answer, announced, authorization)
+    client = claimed_client((), authorization)
+    return _json(await server.failures.watch(client, _caller(request, server), answer), 201)
 
 
 def _authorization(request: Request) -> str:

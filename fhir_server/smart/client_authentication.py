@@ -88,6 +88,20 @@ def read_form(pairs: Pairs) -> dict[str, str]:
     return {name: value for name, value in form.items() if value}
 
 
+def claimed_client(pairs: Pairs, authorization: str) -> str:
+    """The id of the client that a request says it is of, unproven; empty where it names none."""
+    form = dict(pairs)
+    scheme, _, credentials = authorization.partition(" ")
+    try:
+        if scheme.lower() == "basic":
+            return _basic(credentials)[0]
+        if "client_assertion" in form:
+            return Assertions.issuer(form["client_assertion"])
+    except OAuthError:
+        return ""
+    return form.get("client_id", "")
+
+
 def _basic(credentials: str) -> tuple[str, str]:
     """Id and secret of an HTTP Basic header; both are form-encoded in it (RFC 6749, 2.3.1)."""
     try:

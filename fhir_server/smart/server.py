@@ -18,6 +18,7 @@ from fhir_server.smart.clients import Clients
 from fhir_server.smart.clients_file import read_clients
 from fhir_server.smart.dpop import Proofs
 from fhir_server.smart.endpoints import TOKEN, Endpoints
+from fhir_server.smart.failures import Failures
 from fhir_server.smart.introspection import Introspection
 from fhir_server.smart.keys import SigningKeys
 from fhir_server.smart.registration import Registration
@@ -28,6 +29,7 @@ from fhir_server.store import clients as stored_clients
 from fhir_server.store.authorizations import Authorizations
 from fhir_server.store.keys import Keys
 from fhir_server.store.resources import Store
+from fhir_server.store.sign_ins import SignIns
 from fhir_server.store.tokens import Tokens
 
 
@@ -80,6 +82,7 @@ class AuthorizationServer:
         self.announcement = Announcement(
             settings, authentication, self.clients, self.bearer, self.requests, store, now
         )
+        self.failures = Failures(SignIns(database), now)
         self.brands: Brands | None = None
 
     async def open(self) -> None:

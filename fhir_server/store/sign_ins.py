@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pymongo import ReturnDocument
@@ -71,6 +71,8 @@ class SignIns:
                 {"$min": [{"$ifNull": ["$count", 0]}, len(delays) - 1]},
             ]
         }
+        # Without a delay there is no moment to wait for: clocks differ, and attempts overlap.
+        after = {"$cond": [{"$gt": [waits, 0]}, {"$add": [now, waits]}, 0]}
         free = {"$lte": [{"$ifNull": ["$next", 0]}, now]}
         update = [
             {
@@ -83,7 +85,7 @@ class SignIns:
                             {"$ifNull": ["$count", 0]},
                         ]
                     },
-                    "next": {"$cond": [free, {"$add": [now, waits]}, "$next"]},
+                    "next": {"$cond": [free, after, "$next"]},
                     "forget": moment(now + memory),
                 }
             }
@@ -95,6 +97,16 @@ class SignIns:
         if row is None or row["free"]:
             return 0.0
         return max(1.0, float(row["next"]) - now)
+
+    async def waiting(self, buckets: Sequence[str], now: float) -> tuple[bool, float]:
+        """Whether an attempt is counted in one of them, and the seconds to wait, without counting.
+
+        0 seconds where the next attempt is free in all of them.
+        """
+        query = {"_id": {"$in": [digest(bucket) for bucket in buckets]}}
+        with available():
+            rows = await self._attempts.find(query, {"next": 1}).to_list()
+        return bool(rows), max([0.0, *(float(row["next"]) - now for row in rows)])
 
     async def forgive(self, bucket: str) -> None:
         """Forget the attempts that were counted."""

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fhir_server.http.address import address_of
 from fhir_server.http.body import parse_pairs, read_body
 from fhir_server.smart.accounts import Account
 from fhir_server.smart.people import People
@@ -154,15 +155,6 @@ class Visit:
         nonce = (self.device or "").partition(".")[0]
         text = f"device {nonce} {name}".encode()
         return hmac.new(self.people.device_key, text, hashlib.sha256).hexdigest()
-
-
-def address_of(request: Request, proxies: tuple[str, ...]) -> str:
-    """The address that the browser calls from; a proxy that is trusted is believed about it."""
-    address = request.client.host if request.client else "unknown"
-    hops = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",")]
-    while address in proxies and hops and hops[-1]:
-        address = hops.pop()
-    return address
 
 
 async def _form(request: Request, token: str) -> tuple[tuple[str, str], ...]:
