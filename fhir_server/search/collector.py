@@ -75,18 +75,18 @@ class Collector:
             self.narrative.update(other.narrative)
 
     def add_range(
-        self, key: str, low: Number, high: Number, width: Number, units: tuple[str, ...] = ()
+        self, key: str, low: Number, high: Number, width: Number, names: tuple[str, ...] = ()
     ) -> None:
         """Add an ordered value; one longer than `width` also under `key~`."""
-        self.ranges[Range(key, low, high, units)] = None
+        self.ranges[Range(key, low, high, names)] = None
         if high - low > width:
-            self.ranges[Range(f"{key}~", low, high, units)] = None
+            self.ranges[Range(f"{key}~", low, high, names)] = None
 
     def add_pair(
-        self, key: str, first: Number, second: Number, units: tuple[str, ...] = ()
+        self, key: str, first: Number, second: Number, names: tuple[str, ...] = ()
     ) -> None:
         """Add two numbers that belong together as the sides of one row."""
-        self.ranges[Range(key, first, second, units)] = None
+        self.ranges[Range(key, first, second, names)] = None
 
     def check(self) -> None:
         """Raise Unprocessable where there are more keys than a document can hold."""

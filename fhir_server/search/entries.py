@@ -23,7 +23,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from fhir_server.fhir import definitions
-from fhir_server.search.values import parts
+from fhir_server.search.values import code_of
 
 Filter = dict[str, Any]
 
@@ -199,7 +199,7 @@ def _scoped(key: str) -> str | None:
 def _parts(key: str) -> tuple[str | None, str | None]:
     """Of a token's key what a record has of it, and the key whose entry serves for it."""
     name, _, value = key.partition("=")
-    code = parts(value, "|")[-1] if "\\" in value else value.rpartition("|")[2]
+    code = code_of(value)
     bare = f"{name}={code}"
     return (
         bare if code and name in SCOPED else None,

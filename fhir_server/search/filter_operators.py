@@ -12,7 +12,7 @@ from fhir_server.search.conditions import Compared
 from fhir_server.search.folding import fold
 from fhir_server.search.intervals import DAY, over_clinical_date, over_ranges, wanted
 from fhir_server.search.kinds import Filter, MatchContext
-from fhir_server.search.kinds.composite import ORDERED
+from fhir_server.search.kinds.composite_match import ORDERED
 from fhir_server.search.kinds.date import interval
 from fhir_server.search.registry import Parameter
 from fhir_server.search.values import shown

@@ -36,13 +36,13 @@ class Row(NamedTuple):
 class Wanted(NamedTuple):
     """One way to meet a search: conditions on `lo` and `hi`, for all values or the long ones.
 
-    `unit` asks for a value whose unit is called so.
+    `names` are what the row must say besides (`w`).
     """
 
     lo: Condition
     hi: Condition
     long: bool = False
-    unit: str = ""
+    names: tuple[str, ...] = ()
 
     def row(self, key: Any) -> Condition:
         """The condition on one row of `r` under a key."""
@@ -51,8 +51,8 @@ class Wanted(NamedTuple):
             found["lo"] = self.lo
         if self.hi:
             found["hi"] = self.hi
-        if self.unit:
-            found["w"] = self.unit
+        if self.names:
+            found["w"] = self.names[0] if len(self.names) == 1 else {"$all": list(self.names)}
         return found
 
 

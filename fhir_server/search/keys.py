@@ -10,7 +10,8 @@ class Range(NamedTuple):
     """An ordered value under the key `k`: from `lo` to `hi`, both inside.
 
     Instants are microseconds since 1970 (UTC), quantities are in canonical UCUM units or, under a
-    key that names none, in whatever they have: `w` has the names of that.
+    key that names none, in whatever they have. `w` says more of the row than its key: what the unit
+    is called, and behind a `=` the tokens of a composite with their systems.
     """
 
     k: str

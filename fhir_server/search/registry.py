@@ -13,7 +13,7 @@ from fhir_server.search.elements import Leaf, leaves
 from fhir_server.search.expression import Path, about, parse, parse_relative, terms
 from fhir_server.search.extraction import Walk
 from fhir_server.search.kinds import Kind
-from fhir_server.search.kinds.composite import ORDERED
+from fhir_server.search.kinds.composite_match import ORDERED
 from fhir_server.search.kinds.table import kind_of
 
 ABSTRACT = ("Resource", "DomainResource")

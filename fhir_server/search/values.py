@@ -37,6 +37,11 @@ def parts(text: str, separator: str) -> list[str]:
     return [*found, text[at:]]
 
 
+def code_of(text: str) -> str:
+    """The code of a token as it stands in a key: what comes behind the system and its `|`."""
+    return parts(text, "|")[-1] if "\\" in text else text.rpartition("|")[2]
+
+
 def shown(text: str) -> str:
     """The text as a message quotes it: not more than its beginning."""
     return text if len(text) <= 80 else f"{text[:80]}\u2026"

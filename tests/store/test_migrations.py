@@ -137,6 +137,34 @@ async def test_units_go_into_the_rows_of_their_numbers(mongodb: str, database_na
     await database.close()
 
 
+async def test_systems_go_into_the_rows_of_their_codes(mongodb: str, database_name: str) -> None:
+    database = Database(mongodb, database_name)
+    async with open_store(mongodb, database_name) as store:
+        await store.insert([version("a")], OPEN)
+    name = "code-value-quantity"
+    rows = [
+        {"k": "value-quantity", "lo": 5.0, "hi": 5.0, "w": ["kg"]},
+        {"k": f"{name}=x&", "lo": 5.0, "hi": 5.0, "w": ["kg"]},
+        {"k": f"{name}=http://s|x&", "lo": 5.0, "hi": 5.0, "w": ["kg"]},
+        {"k": f"{name}=x&|g", "lo": 5e3, "hi": 5e3},
+        {"k": f"{name}=http://s|x&|g", "lo": 5e3, "hi": 5e3},
+        {"k": f"{name}=http://t|x&|g", "lo": 5e3, "hi": 5e3},
+        {"k": f"{name}+=a\\|b&c&", "lo": 5.0, "hi": 6.0},
+        {"k": f"{name}+=|a\\|b&c&", "lo": 5.0, "hi": 6.0},
+    ]
+    await database["Observation"].update_many({}, {"$set": {"r": rows}})
+    await database["migrations"].delete_one({"_id": "0006_systems_in_rows"})
+    assert await migrations.apply(database) == ["0006_systems_in_rows"]
+    found = (await database["Observation"].find_one({"_id": "a"}) or {})["r"]
+    assert [(row["k"], row.get("w", [])) for row in found] == [
+        ("value-quantity", ["kg"]),
+        (f"{name}=x&", ["kg", "=http://s|x"]),
+        (f"{name}=x&|g", ["=http://s|x", "=http://t|x"]),
+        (f"{name}+=a\\|b&c&", ["=|a\\|b&c"]),
+    ]
+    await database.close()
+
+
 async def test_a_lease_is_held_by_one_and_ends_when_it_is_not_renewed(database: Database) -> None:
     assert await lease.take(database, "work", "a", seconds=1)
     assert await lease.take(database, "work", "a", seconds=1)

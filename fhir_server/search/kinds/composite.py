@@ -1,7 +1,8 @@
 """Composites: https://hl7.org/fhir/R4/search.html#combining.
 
 The parts of a composite are taken from one and the same element and fused to one key: texts joined
-by `$` in `k`; where one part is ordered, a row of `r` under `composite=texts&suffix`. Two ordered
+by `$` in `k`; where one part is ordered, a row of `r` under `composite=texts&suffix`, its tokens
+without their systems: with them they are among the names of the row (`=texts` in `w`). Two ordered
 parts (a start and an end, each a number) are the two sides of one row. Values that a part's own
 parameter has beyond the composite's lie under `composite+`, for `fused` alone.
 """
@@ -9,21 +10,24 @@ parameter has beyond the composite's lie under `composite+`, for `fused` alone.
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
-from fhir_server.errors import MalformedRequest
 from fhir_server.search.collector import Collector
-from fhir_server.search.intervals import Row, Wanted, over_ranges
+from fhir_server.search.intervals import Row
 from fhir_server.search.kinds import Filter, MatchContext, Node
-from fhir_server.search.values import any_of, begins, keyed, missing, parts, shown, unsupported
+from fhir_server.search.kinds.composite_match import (
+    ORDERED,
+    match_any,
+    paired_names,
+    part_of,
+    without_systems,
+)
+from fhir_server.search.values import missing, unsupported
 
 if TYPE_CHECKING:
     from fhir_server.search.registry import Component, Parameter
-
-ORDERED = frozenset(("date", "number", "quantity"))
-
 
 Side: TypeAlias = "tuple[list[Any] | None, list[Any] | None]"
 """The values of one part, and those beyond the composite's: texts, or rows of what is ordered.
@@ -32,26 +36,15 @@ None where the part has no element at all, an empty list where its element has n
 """
 Sides: TypeAlias = tuple[Side, ...]
 
-MOST_PAIRS = 20
-"""Pairs of values that `fused` looks for; each is a range of its own."""
-
 
 class _Text(Protocol):
     def component_keys(self, parameter: Parameter, node: Node) -> list[str]: ...
-
-    def component_match(
-        self, parameter: Parameter, value: str, context: MatchContext
-    ) -> list[tuple[str, bool]]: ...
 
 
 class _Ordered(Protocol):
     width: int
 
     def component_rows(self, parameter: Parameter, node: Node, out: Collector) -> list[Row]: ...
-
-    def component_ways(
-        self, parameter: Parameter, value: str, context: MatchContext
-    ) -> tuple[str, list[Wanted]]: ...
 
 
 class Composite:
@@ -83,8 +76,9 @@ class Composite:
     def join(self, parameter: Parameter, sides: Sides, out: Collector) -> None:
         """Add the keys of one element (or resource) with these sides, where no part is missing."""
         code = parameter.code
-        texts: list[list[str]] = []
+        texts: list[tuple[str, ...]] = []
         ordered: list[tuple[int, list[Row]]] = []
+        tokens: list[bool] = []
         for component, (own, beyond) in zip(parameter.components, sides, strict=True):
             values = own
             if values is None:
@@ -95,31 +89,34 @@ class Composite:
                 width = cast("_Ordered", component.parameter.kind).width
                 ordered.append((width, cast("list[Row]", values)))
             else:
-                texts.append(cast("list[str]", values))
+                texts.append(tuple(values))
+                tokens.append(component.parameter.type == "token")
         if code == parameter.code:
             out.seen[code] = None
-        self._write(code, texts, ordered, out)
+        if ordered:
+            self._write_rows(code, _named(tuple(texts), tuple(tokens)), ordered, out)
+        else:
+            for combination in itertools.product(*texts):
+                out.keys[f"{code}={'$'.join(combination)}"] = None
 
-    def _write(
+    def _write_rows(
         self,
         code: str,
-        texts: list[list[str]],
+        named: Mapping[str, tuple[str, ...]],
         ordered: list[tuple[int, list[Row]]],
         out: Collector,
     ) -> None:
-        for combination in itertools.product(*texts):
-            key = f"{code}={'$'.join(combination)}"
-            if not ordered:
-                out.keys[key] = None
-            elif len(ordered) == 1:
+        for text, names in named.items():
+            key = f"{code}={text}"
+            if len(ordered) == 1:
                 width, rows = ordered[0]
                 for suffix, low, high, units in rows:
-                    out.add_range(f"{key}&{suffix}", low, high, width, units)
+                    out.add_range(f"{key}&{suffix}", low, high, width, units + names)
             else:
                 for first, second in itertools.product(ordered[0][1], ordered[1][1]):
                     suffix = f"{first.suffix}&{second.suffix}"
-                    units = _units(("", *first.units), ("", *second.units))
-                    out.add_pair(f"{key}&{suffix}", first.lo, second.lo, units)
+                    units = paired_names(("", *first.units), ("", *second.units))
+                    out.add_pair(f"{key}&{suffix}", first.lo, second.lo, units + names)
 
     def match(
         self, parameter: Parameter, modifier: str, values: Sequence[str], context: MatchContext
@@ -128,8 +125,19 @@ class Composite:
             return missing(parameter.code, parameter.stored, values)
         if modifier:
             raise unsupported(parameter.code, "composite", modifier, ())
-        given = [_parts(parameter, value) for value in values]
-        return any_of([_match_one(parameter, parameter.stored, one, context) for one in given])
+        return match_any(parameter, values, context)
+
+
+@lru_cache(maxsize=4_096)
+def _named(
+    texts: tuple[tuple[str, ...], ...], tokens: tuple[bool, ...]
+) -> dict[str, tuple[str, ...]]:
+    """The texts of the rows, and what each says of its tokens' systems; kept, as codes recur."""
+    found: dict[str, tuple[str, ...]] = {}
+    for combination in dict.fromkeys(itertools.product(*texts)):
+        bare, whole = without_systems(combination, tokens), "$".join(combination)
+        found[bare] = found.get(bare, ()) + ((f"={whole}",) if whole != bare else ())
+    return found
 
 
 def together(one: Sides, other: Sides) -> Sides:
@@ -157,143 +165,5 @@ def _values(component: Component, nodes: Sequence[Node] | None, out: Collector) 
 
 def _component_keys(component: Component, node: Node) -> list[str]:
     found = cast("_Text", component.parameter.kind).component_keys(component.parameter, node)
-    return found if component.parameter.type == "token" else [_escaped(text) for text in found]
-
-
-def fused(
-    first: Parameter,
-    first_values: Sequence[str],
-    second: Parameter,
-    second_values: Sequence[str],
-    context: MatchContext,
-) -> Filter | None:
-    """One filter for two parameters without modifiers, where a composite holds both fused.
-
-    It finds what both filters find, in one range of an index: `code` with `value-quantity` of
-    Observation lie under `code-value-quantity`. None where no composite is exactly the two, or
-    where their values make more than `MOST_PAIRS` pairs.
-    """
-    if len(first_values) * len(second_values) > MOST_PAIRS:
-        return None
-    values = {first.url: first_values, second.url: second_values}
-    for one in context.registry.all(context.type):
-        if (
-            one.type == "composite"
-            and [component.parameter.url in values for component in one.components] == [True, True]
-            and len(values) == 2
-            and all(component.whole for component in one.components)
-        ):
-            pairs = itertools.product(*(values[part.parameter.url] for part in one.components))
-            codes = (
-                (one.code, f"{one.code}+") if any(p.beyond for p in one.components) else (one.code,)
-            )
-            return any_of([_match_one(one, codes, pair, context) for pair in pairs])
-    return None
-
-
-def token_bound(
-    parameter: Parameter, values: Sequence[str], context: MatchContext
-) -> Filter | None:
-    """What the first token among the parts asks for by itself; None where none is a token.
-
-    Whatever meets the composite meets it too, and an index has it in the order of pages.
-    """
-    for at, component in enumerate(parameter.components):
-        known = context.registry.find(context.type, component.parameter.code)
-        if known is not None and known.type == "token" and known.url == component.parameter.url:
-            given = [_parts(parameter, value)[at] for value in values]
-            return known.kind.match(known, "", given, context)
-    return None
-
-
-def _parts(parameter: Parameter, value: str) -> Sequence[str]:
-    given = parts(value, "$")
-    if len(given) != len(parameter.components) or not all(given):
-        codes = "$".join(component.parameter.code for component in parameter.components)
-        raise MalformedRequest(
-            f"{parameter.code}={shown(value)} must have {len(parameter.components)} parts: {codes}"
-        )
-    return given
-
-
-def _match_one(
-    parameter: Parameter, codes: Sequence[str], given: Sequence[str], context: MatchContext
-) -> Filter:
-    texts: list[list[tuple[str, bool]]] = []
-    ordered: list[tuple[str, list[Wanted]]] = []
-    for component, part in zip(parameter.components, given, strict=True):
-        if component.parameter.type in ORDERED:
-            ways = cast("_Ordered", component.parameter.kind)
-            ordered.append(ways.component_ways(component.parameter, part, context))
-        else:
-            kind = cast("_Text", component.parameter.kind)
-            forms = kind.component_match(component.parameter, part, context)
-            if component.parameter.type != "token":
-                forms = [(_escaped(text), open_) for text, open_ in forms]
-            texts.append(forms)
-    filters = [
-        one
-        for code in codes
-        for combination in itertools.product(*texts)
-        for one in [_filter(code, combination, ordered)]
-    ]
-    return any_of(filters)
-
-
-def _filter(
-    code: str,
-    combination: Sequence[tuple[str, bool]],
-    ordered: Sequence[tuple[str, list[Wanted]]],
-) -> Filter:
-    key = f"{code}={'$'.join(text for text, _ in combination)}"
-    if any(open_ for _, open_ in combination[:-1]) or (ordered and combination[-1][1]):
-        return _by_pattern(code, combination, ordered)
-    if not ordered:
-        return begins(key) if combination[-1][1] else keyed([key])
-    if len(ordered) == 1:
-        suffix, ways = ordered[0]
-        return over_ranges([f"{key}&{suffix}"], ways)
-    suffix = f"{ordered[0][0]}&{ordered[1][0]}"
-    return any_of(
-        [
-            over_ranges([f"{key}&{suffix}"], [_paired(first, second)])
-            for first, second in itertools.product(ordered[0][1], ordered[1][1])
-            if not first.long and not second.long
-        ]
-    )
-
-
-def _by_pattern(
-    code: str,
-    combination: Sequence[tuple[str, bool]],
-    ordered: Sequence[tuple[str, list[Wanted]]],
-) -> Filter:
-    r"""A part that is open at its end (`system|`) takes what comes up to the next `$` or `&`."""
-    pattern = f"^{re.escape(code)}=" + r"\$".join(
-        re.escape(text) + (r"(?:[^$\\]|\\.)*" if open_ else "") for text, open_ in combination
-    )
-    if not ordered:
-        return {"k": {"$regex": f"{pattern}$" if not combination[-1][1] else pattern}}
-    suffix = "&".join(suffix for suffix, _ in ordered)
-    filters: list[Filter] = []
-    for ways in itertools.product(*(ways for _, ways in ordered)):
-        mark = "~" if len(ways) == 1 and ways[0].long else ""
-        way = ways[0] if len(ways) == 1 else _paired(*ways)
-        row = way.row({"$regex": f"{pattern}&{re.escape(suffix)}{mark}$"})
-        filters.append({"r": {"$elemMatch": row}})
-    return any_of(filters)
-
-
-def _paired(first: Wanted, second: Wanted) -> Wanted:
-    """What two numbers that are the sides of one row must meet."""
-    (unit,) = _units((first.unit,), (second.unit,)) or ("",)
-    return Wanted(first.lo | first.hi, second.lo | second.hi, unit=unit)
-
-
-def _units(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
-    """The names of the units of two numbers that are the sides of one row."""
-    return tuple(f"{one}&{other}" for one, other in itertools.product(first, second) if one + other)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("$", "\\$")
+    token = component.parameter.type == "token"
+    return [part_of(text, token) for text in found]

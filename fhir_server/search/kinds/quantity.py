@@ -74,7 +74,7 @@ class Quantity:
         system, code = found[1:]
         if not system:
             found_ways = ways(prefix, exact, half, lambda bound: bound)
-            return "", [way._replace(unit=shortened(code)) for way in found_ways]
+            return "", [way._replace(names=(shortened(code),)) for way in found_ways]
         unit = _canonical_unit(code) if system == UCUM else None
         if unit is None:
             return _suffix(system, code), ways(prefix, exact, half, lambda bound: bound)
