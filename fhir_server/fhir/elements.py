@@ -99,7 +99,7 @@ def _read(body: bytes, max_depth: int) -> Content | None:
         for name, part in parts.items():
             elements[name] = one = element(type_, name, bytes(part))
             resource[name] = one.value
-            if one.keys:
+            if one.depth:
                 keys += one.keys
                 depth = max(depth, one.depth)
     except (msgspec.DecodeError, RecursionError, ValueError):

@@ -1,0 +1,132 @@
+"""Resources read element by element are what `codec.parse` makes of them, and share their parts."""
+
+from __future__ import annotations
+
+import pytest
+
+from fhir_server.errors import FhirError
+from fhir_server.fhir import codec, elements, references
+
+CODE = b'"code":{"coding":[{"system":"http://loinc.org","code":"8480-6"}]}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"resourceType":"Observation"}',
+        b'{ "resourceType" : "Observation" , "status": "final",\n "valueInteger": 3 }',
+        b'{"resourceType":"Observation","valueQuantity":{"value":1.50,"unit":"kg"},%b}' % CODE,
+        b'{"note":[{"text":"\\"a\\" \\u00e9"}],"resourceType":"Observation"}',
+        b'{"resourceType":"Observation","note":[{"text":"%b"}]}' % (b"x" * elements.LONGEST),
+        b'{"a":1}',
+        b'{"resourceType":5,"x":null,"y":[],"z":{}}',
+    ],
+)
+def test_it_reads_what_parse_reads(body: bytes) -> None:
+    for _ in range(2):
+        content = elements.read(body)
+        assert (content.resource, content.raw) == codec.parse(body)
+        assert str(content.resource) == str(codec.parse(body)[0])
+        assert list(content.resource) == list(content.elements)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'"Observation"',
+        b'{"resourceType":"Observation"',
+        b'{"resourceType":"Observation","status":"final","status":"final"}',
+        b'{"resourceType":"Observation","code":{"text":"a","text":"b"}}',
+        b'{"resourceType":"Observation","valueQuantity":{"value":1e999}}',
+        b'{"resourceType":"Observation","note":[{"text":"\xff"}]}',
+        b'{"resourceType":"Observation","note":%b}' % (b"[" * 65 + b"]" * 65),
+        b'{"resourceType":"Observation","note":%b}' % (b"[" * 5000 + b"]" * 5000),
+        b'{"resourceType":"Observation","note":[01]}',
+    ],
+)
+def test_it_refuses_what_parse_refuses(body: bytes) -> None:
+    for _ in range(2):
+        with pytest.raises(FhirError) as expected:
+            codec.parse(body)
+        with pytest.raises(FhirError) as found:
+            elements.read(body)
+        assert type(found.value) is type(expected.value)
+        assert found.value.issues == expected.value.issues
+
+
+def test_what_only_looks_like_a_key_is_no_fault() -> None:
+    body = b'{"note":[{"text":"\\"a\\":"}],"resourceType":"Observation"}'
+    assert elements.read(body) == elements.Content(*codec.parse(body))
+
+
+def test_depth_counts_from_the_resource() -> None:
+    body = b'{"resourceType":"Observation","note":%b}' % (b"[" * 4 + b"]" * 4)
+    assert elements.read(body, max_depth=5).elements
+    with pytest.raises(FhirError):
+        elements.read(body, max_depth=4)
+
+
+def test_the_same_element_of_a_type_is_one() -> None:
+    first = elements.read(b'{"resourceType":"Observation","status":"final",%b}' % CODE)
+    second = elements.read(b'{"resourceType":"Observation", %b ,"status":"amended"}' % CODE)
+    other = elements.read(b'{"resourceType":"Condition",%b}' % CODE)
+    assert second.elements["code"] is first.elements["code"]
+    assert second.elements["status"] is not first.elements["status"]
+    assert other.elements["code"] is not first.elements["code"]
+
+
+def test_a_long_element_is_kept_by_nobody() -> None:
+    text = b"x" * elements.LONGEST
+    body = b'{"resourceType":"Observation","note":[{"text":"%b"}]}' % text
+    assert elements.read(body).elements["note"] is not elements.read(body).elements["note"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "alone"),
+    [
+        (b'{"reference":"Patient/1"}', True),
+        (b'{"reference":"#p"}', False),
+        (b'{"reference":"\\u0023p"}', False),
+        (b'{"text":"x","extension":[]}', False),
+        (b'{"text":"x","modifierExtension":[]}', False),
+        (b'[{"resourceType":"Patient"}]', False),
+    ],
+)
+def test_an_element_stands_alone_or_not(raw: bytes, alone: bool) -> None:
+    assert elements.element(b'"Observation"', "subject", raw).alone is alone
+
+
+BODY = (
+    b'{"resourceType":"Observation","subject":{"reference":"urn:uuid:1"},%b,'
+    b'"performer":[{"reference":"urn:uuid:2"},{"reference":"urn:uuid:1"}]}' % CODE
+)
+
+
+def test_rewritten_content_knows_its_new_elements() -> None:
+    def mapping(text: str) -> str | None:
+        return {"urn:uuid:1": "Patient/1"}.get(text)
+
+    content = elements.read(BODY)
+    before = codec.encode(content.resource)
+    new = references.rewrite_content(content, mapping)
+    assert new.resource == references.rewrite(codec.decode(BODY), mapping)
+    assert codec.decode(new.raw) == new.resource
+    assert codec.encode(content.resource) == before
+    assert new.elements["code"] is content.elements["code"]
+    assert new.elements["subject"].value is new.resource["subject"]
+    again = references.rewrite_content(elements.read(BODY), mapping)
+    assert again.elements["performer"] is new.elements["performer"]
+
+
+def test_content_without_links_to_rewrite_stays_itself() -> None:
+    content = elements.read(BODY)
+    assert references.rewrite_content(content, lambda text: None) is content
+
+
+def test_content_that_is_not_known_by_elements_is_rewritten_too() -> None:
+    content = elements.Content(*codec.parse(BODY))
+    new = references.rewrite_content(content, lambda text: text.replace("urn:uuid:", "Patient/"))
+    assert new.resource["performer"] == [{"reference": "Patient/2"}, {"reference": "Patient/1"}]
+    assert codec.decode(new.raw) == new.resource
