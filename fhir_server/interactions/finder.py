@@ -51,6 +51,21 @@ class StoreFinder:
             await selections.patients(type_, filter_, limit, self.grant, self.session, self.time)
         )
 
+    async def targets(
+        self, type_: str, filter_: Filter, prefix: str | None, limit: int
+    ) -> Sequence[tuple[str, Sequence[str]]]:
+        """The ids of `limit` resources at most, each with its keys that have the prefix.
+
+        Without a prefix the patient in the place of the keys.
+        """
+        rows = await self.store.selections.targets(
+            type_, filter_, prefix, limit, self.grant, self.session, self.time
+        )
+        self._values(rows)
+        if prefix is None:
+            return [(row["_id"], [row["p"]] if "p" in row else []) for row in rows.documents]
+        return [(row["_id"], row["t"]) for row in rows.documents]
+
     def _values(self, rows: Rows) -> list[str]:
         if self.time is None:
             self.time = rows.cluster_time

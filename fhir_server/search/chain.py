@@ -58,6 +58,14 @@ class Finder(Protocol):
     async def patients(self, type_: str, filter_: Filter, limit: int) -> Sequence[str]:
         """The ids of the patients (`p`) of the resources that meet the filter."""
 
+    async def targets(
+        self, type_: str, filter_: Filter, prefix: str | None, limit: int
+    ) -> Sequence[tuple[str, Sequence[str]]]:
+        """The ids of `limit` resources at most, each with its keys that have the prefix.
+
+        Without a prefix the patient (`p`) in the place of the keys.
+        """
+
 
 async def resolve(
     conditions: Sequence[Condition],
@@ -201,32 +209,33 @@ def these(ids: Iterable[str]) -> Filter:
 
 async def _has(has: Has, context: MatchContext, finder: Finder, most: int) -> Filter:
     there = combine(await resolved((has.condition,), replace(context, type=has.type), finder, most))
+    step = f"_has:{has.type}:{has.reference.code}"
     if most < MAX_CHAINED and len(await finder.ids(has.type, there, most + 1)) > most:
-        raise _too_many(f"_has:{has.type}:{has.reference.code}", most)
-    found = await pointed_at(has.type, there, has.reference, context.type, finder, MAX_CHAINED)
-    return {"_id": {"$in": found}}
+        raise _too_many(step, most)
+    prefix = prefix_of(has.reference, context.type)
+    if prefix is None:
+        found = await finder.patients(has.type, there, MAX_CHAINED + 1)
+    else:
+        found = await finder.keys(has.type, there, prefix, MAX_CHAINED + 1)
+    return {"_id": {"$in": _ids(found, prefix or "", step, MAX_CHAINED)}}
 
 
-async def pointed_at(
-    type_: str, filter_: Filter, reference: Parameter, target: str, finder: Finder, most: int
-) -> list[str]:
-    """The ids of the target type that resources which meet the filter point at by the reference.
-
-    Raises TooMany where they are more than `most`.
-    """
-    step = f"_has:{type_}:{reference.code}"
+def prefix_of(reference: Parameter, target: str) -> str | None:
+    """How the keys of references to a type begin; None where the patient (`p`) says the same."""
     if reference.patient and target == "Patient":
-        found = await finder.patients(type_, filter_, most + 1)
-        return _ids(found, "", step, most)
-    prefix = f"{reference.code}={target}/"
-    return _ids(await finder.keys(type_, filter_, prefix, most + 1), prefix, step, most)
+        return None
+    return f"{reference.code}={target}/"
+
+
+def id_in(key: str, prefix: str) -> str:
+    """The id in the key of a literal reference, a versioned one too."""
+    return key[len(prefix) :].partition("/")[0]
 
 
 def _ids(keys: Sequence[str], prefix: str, step: str, most: int) -> list[str]:
-    """The ids in keys with the prefix, which are of literal references, versioned ones too."""
     if len(keys) > most:
         raise _too_many(step, most)
-    return sorted({key[len(prefix) :].partition("/")[0] for key in keys})
+    return sorted({id_in(key, prefix) for key in keys})
 
 
 def _too_many(step: str, most: int) -> TooMany:

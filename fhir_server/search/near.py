@@ -14,8 +14,9 @@ from fhir_server.search.chain import (
     COMPARED_RANK,
     Finder,
     TooMany,
-    pointed_at,
+    id_in,
     pointing,
+    prefix_of,
     resolved,
     these,
 )
@@ -26,6 +27,9 @@ from fhir_server.search.registry import Parameter
 
 MAX_BETWEEN = 10_000
 """The most resources of one type that are looked at between the two ends of a chain."""
+
+EACH_ROUND = 20
+"""For each resource, how many that may point at it are looked at before others are."""
 
 
 def is_linked(condition: Condition) -> bool:
@@ -63,7 +67,6 @@ async def meeting(
     than `MAX_BETWEEN` to look at.
     """
     left = set(ids)
-    parts: list[Part] = []
     plain: list[Condition] = []
     for condition in flat(conditions):
         match condition:
@@ -72,8 +75,7 @@ async def meeting(
             case Has():
                 left &= await _pointed_at(left, condition, context, finder)
             case Chain():
-                part = await _pointing(left, condition, context, finder)
-                parts.append(Part(CHAIN_RANK, part))
+                left = await _pointing(left, condition, context, finder)
             case Either() if is_linked(condition):
                 sides = [
                     await meeting(left, (one,), context, finder) for one in condition.conditions
@@ -83,9 +85,9 @@ async def meeting(
                 left -= await meeting(left, (condition.condition,), context, finder)
             case _:
                 plain.append(condition)
-    parts += await resolved(plain, context, finder)
-    if not left or (shown and not parts):
+    if not left or (shown and not plain):
         return left
+    parts = await resolved(plain, context, finder)
     among = Part(COMPARED_RANK, {"_id": {"$in": sorted(left)}})
     return set(await finder.ids(context.type, combine([*parts, among]), len(left)))
 
@@ -93,36 +95,59 @@ async def meeting(
 async def _pointed_at(
     ids: Collection[str], has: Has, context: MatchContext, finder: Finder
 ) -> set[str]:
-    """Those of the ids that a resource meant by the reverse chain points at."""
+    """Those of the ids that a resource meant by the reverse chain points at.
+
+    In rounds, each for those not found yet: one resource is enough for each of them, and some may
+    have a great many.
+    """
+    found: set[str] = set()
+    parts = await _meant(ids, has, context, finder)
+    prefix = prefix_of(has.reference, context.type)
+    while left := set(ids) - found:
+        there = pointing(has.reference, [(context.type, id_) for id_ in sorted(left)])
+        filter_ = combine([*parts, Part(CHAIN_RANK, there)])
+        limit = EACH_ROUND * len(left)
+        rows = await finder.targets(has.type, filter_, prefix, limit)
+        hit = left.intersection(id_in(key, prefix or "") for _, keys in rows for key in keys)
+        found |= hit
+        if len(rows) < limit:
+            break
+        if not hit:
+            raise _too_many(has.reference)
+    return found
+
+
+async def _meant(
+    ids: Collection[str], has: Has, context: MatchContext, finder: Finder
+) -> list[Part]:
+    """What the resources meant by the reverse chain have in common, of those that point at ids."""
     far = replace(context, type=has.type)
+    if not is_linked(has.condition):
+        return await resolved((has.condition,), far, finder)
     there = pointing(has.reference, [(context.type, id_) for id_ in sorted(ids)])
-    parts = [Part(CHAIN_RANK, there)]
-    if is_linked(has.condition):
-        between = await finder.ids(has.type, combine(parts), MAX_BETWEEN + 1)
-        met = await meeting(_bounded(between, has.reference), (has.condition,), far, finder)
-        parts.append(Part(COMPARED_RANK, {"_id": {"$in": sorted(met)}}))
-    else:
-        parts += await resolved((has.condition,), far, finder)
-    limit = MAX_BETWEEN + len(ids)
-    found = await pointed_at(has.type, combine(parts), has.reference, context.type, finder, limit)
-    return set(ids).intersection(found)
+    between = await finder.ids(has.type, combine([Part(CHAIN_RANK, there)]), MAX_BETWEEN + 1)
+    if len(between) > MAX_BETWEEN:
+        raise _too_many(has.reference)
+    met = await meeting(between, (has.condition,), far, finder, shown=True)
+    return [Part(COMPARED_RANK, {"_id": {"$in": sorted(met)}})]
 
 
 async def _pointing(
     ids: Collection[str], chain: Chain, context: MatchContext, finder: Finder
-) -> dict[str, object]:
-    """What those of the ids have in common that point at a resource meant by the chain."""
-    found: list[tuple[str, str]] = []
+) -> set[str]:
+    """Those of the ids whose resources point at one meant by the chain."""
+    found: set[str] = set()
     for type_, condition in chain.targets:
-        targets = await pointed_at(
-            context.type, these(sorted(ids)), chain.reference, type_, finder, MAX_BETWEEN
-        )
+        prefix = prefix_of(chain.reference, type_)
+        rows = await finder.targets(context.type, these(ids), prefix, len(ids))
+        places = {id_: {id_in(key, prefix or "") for key in keys} for id_, keys in rows}
+        targets = set().union(*places.values())
+        if len(targets) > MAX_BETWEEN:
+            raise _too_many(chain.reference)
         met = await meeting(targets, (condition,), replace(context, type=type_), finder)
-        found += [(type_, id_) for id_ in sorted(met)]
-    return pointing(chain.reference, found)
+        found.update(id_ for id_, there in places.items() if not there.isdisjoint(met))
+    return found
 
 
-def _bounded(ids: Sequence[str], reference: Parameter) -> Sequence[str]:
-    if len(ids) > MAX_BETWEEN:
-        raise TooMany(f"{reference.code}: more than {MAX_BETWEEN:,} resources lie between")
-    return ids
+def _too_many(reference: Parameter) -> TooMany:
+    return TooMany(f"{reference.code}: more than {MAX_BETWEEN:,} resources lie between")

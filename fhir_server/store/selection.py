@@ -36,8 +36,24 @@ class Selections:
         at_cluster_time: int | None = None,
     ) -> Rows:
         """The `_id` of the resources that meet the filter, `limit` at most, in no order."""
-        stages: list[Document] = [{"$limit": limit}, {"$project": {"_id": 1}}]
-        return await self.ordered(type_, filter_, stages, grant, session, at_cluster_time)
+        return await self._found(type_, filter_, {"_id": 1}, limit, grant, session, at_cluster_time)
+
+    async def targets(
+        self,
+        type_: str,
+        filter_: Filter,
+        prefix: str | None,
+        limit: int,
+        grant: Grant,
+        session: Session | None,
+        at_cluster_time: int | None = None,
+    ) -> Rows:
+        """The `_id` of `limit` resources at most, and `t`, their keys with this prefix.
+
+        Without a prefix `p`, the patient, in the place of `t`.
+        """
+        wanted: Document = {"p": 1} if prefix is None else {"t": _beginning(prefix)}
+        return await self._found(type_, filter_, wanted, limit, grant, session, at_cluster_time)
 
     async def keys(
         self,
@@ -50,9 +66,8 @@ class Selections:
         at_cluster_time: int | None = None,
     ) -> Rows:
         """As `_id` the different keys with this prefix among resources that meet the filter."""
-        begins = [{"$gte": ["$$this", prefix]}, {"$lt": ["$$this", f"{prefix}\U0010ffff"]}]
         stages: list[Document] = [
-            {"$project": {"_id": 0, "k": {"$filter": {"input": "$k", "cond": {"$and": begins}}}}},
+            {"$project": {"_id": 0, "k": _beginning(prefix)}},
             {"$unwind": "$k"},
             {"$group": {"_id": "$k"}},
             {"$limit": limit},
@@ -72,6 +87,31 @@ class Selections:
         theirs = both(filter_, {"p": {"$exists": True}})
         stages: list[Document] = [{"$group": {"_id": "$p"}}, {"$limit": limit}]
         return await self.ordered(type_, theirs, stages, grant, session, at_cluster_time)
+
+    async def _found(
+        self,
+        type_: str,
+        filter_: Filter,
+        fields: Document,
+        limit: int,
+        grant: Grant,
+        session: Session | None,
+        at_cluster_time: int | None,
+    ) -> Rows:
+        """These fields of the resources that meet the filter. For few a `find` takes half."""
+        guard = shown(grant, type_, Action.SEARCH)
+        if guard is NOTHING:
+            return Rows([], at_cluster_time)
+        if session is not None:
+            await self._collections.ensure([type_])
+        command: Document = {
+            "find": type_,
+            "filter": narrowed(type_, filter_, guard),
+            "projection": fields,
+            "limit": limit,
+            "batchSize": min(limit + 1, _LOT),
+        }
+        return await self._pages.snapshot(command, at_cluster_time, session)
 
     async def ordered(
         self,
@@ -95,3 +135,9 @@ class Selections:
             "allowDiskUse": True,
         }
         return await self._pages.snapshot(command, at_cluster_time, session)
+
+
+def _beginning(prefix: str) -> Document:
+    """The keys of a document that begin so."""
+    begins = [{"$gte": ["$$this", prefix]}, {"$lt": ["$$this", f"{prefix}\U0010ffff"]}]
+    return {"$filter": {"input": "$k", "cond": {"$and": begins}}}

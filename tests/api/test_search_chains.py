@@ -61,6 +61,12 @@ class Watched(StoreFinder):
         self.asked.append(("patients", type_, filter_, limit))
         return await StoreFinder.patients(self, type_, filter_, limit)
 
+    async def targets(
+        self, type_: str, filter_: Filter, prefix: str | None, limit: int
+    ) -> Sequence[tuple[str, Sequence[str]]]:
+        self.asked.append(("targets", type_, filter_, limit))
+        return await StoreFinder.targets(self, type_, filter_, prefix, limit)
+
 
 def resources() -> Iterator[dict[str, Any]]:
     """1,100 patients, 550 a sex, `rare` of 20 of them, `common` of all; every tenth secret."""
