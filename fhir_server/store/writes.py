@@ -37,7 +37,9 @@ LOT = 1_000
 """How many documents one command of a transaction carries."""
 
 LANES = 4
-"""Calls under way at once per type: MongoDB builds the indexes of each on a core of its own."""
+CROWD = 16
+"""Calls under way at once per type: MongoDB builds the indexes of each on a core of its own. But
+the driver's work is in the number of calls: each further one is for so many that wait for it."""
 
 DUPLICATE_KEY = 11000
 UNSTORABLE = (BSONError, DocumentTooLarge, OverflowError, UnicodeError)
@@ -104,7 +106,7 @@ class Writes:
         if session is None:
             group = self._replacements.get(new.type)
             if group is None:
-                group = Group(_Replace(self._collections, new.type), lanes=LANES)
+                group = Group(_Replace(self._collections, new.type), lanes=LANES, crowd=CROWD)
                 self._replacements[new.type] = group
             await group.submit(_Replacement(history, document, old.version))
             return
@@ -149,7 +151,9 @@ class Writes:
     def _inserting(self, type_: str) -> Group[Document, None]:
         group = self._inserts.get(type_)
         if group is None:
-            group = self._inserts[type_] = Group(_Insert(self._collections, type_), lanes=LANES)
+            group = self._inserts[type_] = Group(
+                _Insert(self._collections, type_), lanes=LANES, crowd=CROWD
+            )
         return group
 
 
