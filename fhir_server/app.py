@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -134,17 +134,14 @@ class Server:
                 yield
             self._fhir = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one ASGI connection."""
         if scope["type"] == "http" and self._fhir is not None:
             path: str = scope["path"]
-            if path == self._configuration:
-                await self._pages(scope, receive, send)
-                return
-            if path.startswith(self._below) or path == self._base:
-                await self._fhir(scope, receive, send)
-                return
-        await self._pages(scope, receive, send)
+            below = path.startswith(self._below) or path == self._base
+            if below and path != self._configuration:
+                return self._fhir(scope, receive, send)
+        return self._pages(scope, receive, send)
 
 
 def authentication(services: Services, smart: AuthorizationServer) -> Authentication:
