@@ -164,6 +164,18 @@ class Grant:
         """The intersection with further parts."""
         return replace(self, parts=(*self.parts, *parts))
 
+    def wherever(self, type_: str, action: Action, reason: str) -> Grant:
+        """The same for one type and action alone, in whichever compartment a resource lies.
+
+        For what lies in none, where another resource is asked in its place; `reason` says which.
+        """
+        rules = tuple(
+            Rule(frozenset((action,)), frozenset((type_,)), (), rule.conditions)
+            for rule in self.rules
+            if rule.covers(type_, action)
+        )
+        return replace(self, reason=f"{self.reason}; {reason}", rules=rules)
+
     @property
     def identified(self) -> bool:
         """Whether anybody stands behind it; nobody does where no credentials were given."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
 
+from fhir_server.errors import NotFound
 from fhir_server.exchange import FhirRequest, FhirResponse
 from fhir_server.fhir.subset import subset_bytes
 from fhir_server.interactions.answer import version_headers
 from fhir_server.interactions.binary import raw_binary, wants_raw
+from fhir_server.interactions.security_context import read_in_context
 from fhir_server.services import Services
 from fhir_server.store.resources import Version
 
@@ -15,7 +17,15 @@ from fhir_server.store.resources import Version
 async def read(request: FhirRequest, services: Services) -> FhirResponse:
     """The current version, or 304 where the caller has it; raises NotFound, Gone."""
     type_, id_ = request.target.type, request.target.id
-    found = await services.store.read(type_, id_, request.grant, request.session, whole=False)
+    try:
+        found = await services.store.read(type_, id_, request.grant, request.session, whole=False)
+    except NotFound:
+        if type_ != "Binary":
+            raise
+        in_context = await read_in_context(request, services)
+        if in_context is None:
+            raise
+        found = in_context
     return await respond(found, request, services)
 
 
