@@ -6,7 +6,7 @@ Nothing here decodes a resource: an entry is bytes, a Bundle is a join of entrie
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from fhir_server.fhir import codec
 
@@ -108,13 +108,39 @@ def match_entry(full_url: str, raw: bytes, mode: Mode = "match") -> bytes:
     return b'{%b"resource":%b,"search":{"mode":"%b"}}' % (url, raw, mode.encode())
 
 
-def match_entries(
-    start: str, resources: Iterable[tuple[str, bytes]], mode: Mode = "match"
-) -> list[bytes]:
-    """Entries of a searchset for (id, bytes) of resources whose URLs all begin with `start`."""
-    head = b'{"fullUrl":' + codec.encode(start)[:-1]
+class Stored(Protocol):
+    """A resource as its type, its id and its bytes."""
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def raw(self) -> bytes: ...
+
+
+def match_entries(base: str, resources: Iterable[Stored], mode: Mode = "match") -> list[bytes]:
+    """Entries of a searchset for resources whose URLs all lie below `base`."""
+    heads = _Heads(base)
     tail = b',"search":{"mode":"%b"}}' % mode.encode()
-    return [b'%b%b","resource":%b%b' % (head, id_.encode(), raw, tail) for id_, raw in resources]
+    return [
+        b"".join((heads[one.type], one.id.encode(), b'","resource":', one.raw, tail))
+        for one in resources
+    ]
+
+
+class _Heads(dict[str, bytes]):
+    """By type what an entry begins with, up to the resource's id; made when it is asked for."""
+
+    def __init__(self, base: str) -> None:
+        self._base = base
+
+    def __missing__(self, type_: str) -> bytes:
+        head = b'{"fullUrl":' + codec.encode(f"{self._base}/{type_}/")[:-1]
+        self[type_] = head
+        return head
 
 
 def history_entry(

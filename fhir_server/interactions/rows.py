@@ -8,8 +8,9 @@ keyset alone keeps them from repeating or skipping what did not change.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from fhir_server.access.grant import Grant
@@ -22,18 +23,24 @@ from fhir_server.search.keyset import Order, Stretch, stretches
 from fhir_server.search.paging import Edges
 from fhir_server.search.sort import MAX_SORTED
 from fhir_server.store.pages import BY_ID
-from fhir_server.store.resources import PageQuery, Store, Version
+from fhir_server.store.resources import Page, PageQuery, Store, Version
 from fhir_server.store.transaction import Session
 
 START = Cursor(())
 """Before the first row."""
 
 
-class Row(NamedTuple):
-    """A match and its place in the order: its sort values, the id last."""
+class Found(NamedTuple):
+    """Matches in order, of `size` rows that were found, and the moment that they were read at.
 
-    place: tuple[Any, ...]
-    version: Version
+    `place` says where the row at an index stands: its sort values, the id last. There are fewer
+    matches than rows where some were deleted before the resources themselves were read.
+    """
+
+    versions: Sequence[Version]
+    size: int
+    place: Callable[[int], tuple[Any, ...]]
+    time: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,32 +69,34 @@ class Reader:
 
         Raises TooCostly (see `MAX_SORTED`).
         """
-        place = cursor or replace(START, time=time)
-        found: list[Row]
+        place = cursor or Cursor((), time=time)
         match queries:
             case []:
-                found, time = [], place.time
+                return Rows((), Edges(), place.time)
             case [query]:
-                found, time = await self._of_type(query, place)
+                found = await self._of_type(query, place)
             case _:
-                found, time = await self._merged(queries, place)
-        more = len(found) > self.limit
-        found = found[: self.limit]
+                found = await self._merged(queries, place)
+        versions = found.versions[: self.limit]
+        if not found.size:
+            return Rows(versions, Edges(), found.time)
+        more, first, last = found.size > self.limit, 0, min(found.size, self.limit) - 1
+        before, after = bool(place.values), more
         if place.backwards:
-            found.reverse()
-        before, after = (more, True) if place.backwards else (bool(place.values), more)
+            versions = versions[::-1]
+            before, after, first, last = more, True, last, first
         edges = Edges(
-            found[0].place if before and found else None,
-            found[-1].place if after and found else None,
+            found.place(first) if before else None,
+            found.place(last) if after else None,
         )
-        return Rows([row.version for row in found], edges, time)
+        return Rows(versions, edges, found.time)
 
-    async def _of_type(self, query: Query, place: Cursor) -> tuple[list[Row], int | None]:
+    async def _of_type(self, query: Query, place: Cursor) -> Found:
         if query.sieve is not None:
             return await walk(self._some, query, query.sieve, place, self.limit + 1)
         return await self._some(query, place, self.limit + 1)
 
-    async def _some(self, query: Query, place: Cursor, wanted: int) -> tuple[list[Row], int | None]:
+    async def _some(self, query: Query, place: Cursor, wanted: int) -> Found:
         """So many rows of one query, whatever its sieve keeps."""
         if query.order is None:
             return await self._computed(query, place)
@@ -95,30 +104,30 @@ class Reader:
         parts = stretches(
             query.filter, query.order, after, backwards=place.backwards, merged=query.merged
         )
-        return await self._stretches(query.type, parts, place.time, wanted)
+        page = await self._stretches(query.type, parts, place.time, wanted)
+        return Found(page.versions, len(page.versions), page.place, page.cluster_time)
 
     async def _stretches(
         self, type_: str, parts: Sequence[Stretch], time: int | None, wanted: int
-    ) -> tuple[list[Row], int | None]:
+    ) -> Page:
         """`wanted` rows of the stretches, one after the other."""
-        found: list[Row] = []
+        found = Page(cluster_time=time)
         for part in parts:
-            if len(found) == wanted:
+            if len(found.versions) == wanted:
                 break
             query = PageQuery(
                 type_,
                 part.filter,
                 tuple(part.sort.items()),
-                wanted - len(found),
-                at_cluster_time=time,
+                wanted - len(found.versions),
+                at_cluster_time=found.cluster_time,
                 keys=self.keys,
             )
             page = await self.store.page(query, self.grant, self.session)
-            time = page.cluster_time
-            found += map(Row, page.places, page.versions)
-        return found, time
+            found = found.followed(page) if found.versions else page
+        return found
 
-    async def _computed(self, query: Query, place: Cursor) -> tuple[list[Row], int | None]:
+    async def _computed(self, query: Query, place: Cursor) -> Found:
         """Rows by computed keys: places first, then the resources that are shown."""
         store, time = self.store, place.time
         bounded: list[dict[str, Any]] = [{"$limit": MAX_SORTED + 1}, {"$count": "n"}]
@@ -152,34 +161,33 @@ class Reader:
             self.session,
         )
         versions = {version.id: version for version in page.versions}
-        found = [Row(place, versions[id_]) for id_, place in places.items() if id_ in versions]
-        return found, page.cluster_time
+        ids = list(places)
+        shown = [versions[id_] for id_ in ids[: self.limit] if id_ in versions]
+        return Found(shown, len(ids), lambda at: places[ids[at]], page.cluster_time)
 
-    async def _merged(
-        self, queries: Sequence[Query], place: Cursor
-    ) -> tuple[list[Row], int | None]:
+    async def _merged(self, queries: Sequence[Query], place: Cursor) -> Found:
         """Rows of several types; their place is (updated, type, id)."""
         stored = set(await self.store.types())
         present = [query for query in queries if query.type in stored]
         if not present:
-            return [], place.time
+            return Found((), 0, Page().place, place.time)
         order = present[0].order or Order("u")
-        first, time = await self._share(present[0], order, place, place.time)
+        first = await self._share(present[0], order, place, place.time)
+        time = first.cluster_time
         calls = [self._share(query, order, place, time) for query in present[1:]]
         if self.session is None:
             others = await asyncio.gather(*calls)
         else:
             others = [await call for call in calls]  # a session takes one operation at a time
-        found = [*first, *(row for rows, _ in others for row in rows)]
+        found = [version for page in (first, *others) for version in page.versions]
         # by update in the order's direction, by type and id in the direction that the index has
         down = order.descending != place.backwards
-        found.sort(key=lambda row: row.place[1:], reverse=not down)
-        found.sort(key=lambda row: row.place[0], reverse=down)
-        return found[: self.limit + 1], time
+        found.sort(key=attrgetter("type", "id"), reverse=not down)
+        found.sort(key=attrgetter("updated"), reverse=down)
+        found = found[: self.limit + 1]
+        return Found(found, len(found), lambda at: _place(found[at]), time)
 
-    async def _share(
-        self, query: Query, order: Order, place: Cursor, time: int | None
-    ) -> tuple[list[Row], int | None]:
+    async def _share(self, query: Query, order: Order, place: Cursor, time: int | None) -> Page:
         """What one type could have on the page."""
         after: tuple[Any, str] | None = None
         if place.values:
@@ -192,7 +200,9 @@ class Reader:
         parts = stretches(
             query.filter, order, after, backwards=place.backwards, merged=query.merged
         )
-        rows, time = await self._stretches(query.type, parts, time, self.limit + 1)
-        return [
-            Row((row.version.updated, query.type, row.version.id), row.version) for row in rows
-        ], time
+        return await self._stretches(query.type, parts, time, self.limit + 1)
+
+
+def _place(version: Version) -> tuple[int, str, str]:
+    """Where a row of several types stands."""
+    return version.updated, version.type, version.id

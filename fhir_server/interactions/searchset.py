@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
-from operator import attrgetter
+from os import urandom
 from time import perf_counter, time_ns
 from typing import Literal
-from uuid import uuid4
+
+from msgspec import structs
 
 from fhir_server.access.grant import Action
 from fhir_server.errors import Issue, UnsupportedMediaType
@@ -209,25 +209,18 @@ def _entries(
     request: FhirRequest,
     services: Services,
 ) -> list[bytes]:
-    whole = not asked.summary and not asked.elements
-    elements: Iterable[str] = asked.elements
-    if mode == "include":  # _elements is about the matches, unless it names the type
-        elements = (name for name in asked.elements if "." in name)
-    trimming = [("_summary", asked.summary), ("_elements", ",".join(elements))]
-    entries: list[bytes] = []
-    for type_, group in groupby(versions, attrgetter("type")):
-        if whole:
-            rows = [(version.id, version.raw) for version in group]
-        else:
-            rows = [
-                (
-                    version.id,
-                    subset_bytes(version.raw, trimming, services.definitions) or version.raw,
-                )
-                for version in group
-            ]
-        entries += bundle.match_entries(f"{request.base}/{type_}/", rows, mode)
-    return entries
+    if asked.summary or asked.elements:
+        elements: Iterable[str] = asked.elements
+        if mode == "include":  # _elements is about the matches, unless it names the type
+            elements = (name for name in asked.elements if "." in name)
+        trimming = [("_summary", asked.summary), ("_elements", ",".join(elements))]
+        versions = [_trimmed(version, trimming, services) for version in versions]
+    return bundle.match_entries(request.base, versions, mode)
+
+
+def _trimmed(version: Version, trimming: Sequence[tuple[str, str]], services: Services) -> Version:
+    raw = subset_bytes(version.raw, trimming, services.definitions)
+    return version if raw is None else structs.replace(version, raw=raw)
 
 
 def outcome_entries(warnings: Sequence[str]) -> list[bytes]:
@@ -239,5 +232,5 @@ def outcome_entries(warnings: Sequence[str]) -> list[bytes]:
 
 
 def _answer(entries: Sequence[bytes], links: Sequence[Link], total: int | None) -> FhirResponse:
-    body = bundle.searchset(entries, links, total, id_=str(uuid4()), updated=time_ns() // 1000)
+    body = bundle.searchset(entries, links, total, id_=urandom(16).hex(), updated=time_ns() // 1000)
     return FhirResponse(200, body)

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fhir_server.search.chain import MAX_CHAINED, TooMany
 from fhir_server.search.compile import Query
 from fhir_server.search.cursor import Cursor
 from fhir_server.search.direction import Sieve
+from fhir_server.store.resources import Version
 
 if TYPE_CHECKING:
-    from fhir_server.interactions.rows import Row
+    from fhir_server.interactions.rows import Found
 
-    Found = tuple[list[Row], int | None]
     Read = Callable[[Query, Cursor, int], Awaitable[Found]]
 
 FIRST_LOT = 50
@@ -37,18 +37,23 @@ async def walk(read: Read, query: Query, sieve: Sieve, place: Cursor, wanted: in
     """
     plain = replace(query, sieve=None)
     lot, after = max(FIRST_LOT, 2 * wanted), place
-    found: list[Row] = []
+    found: list[Version] = []
+    places: list[tuple[Any, ...]] = []
     walked = 0
     refused: TooMany | None = None
     while True:
-        rows, time = await read(plain, after, lot)
+        rows = await read(plain, after, lot)
         try:
-            kept = await sieve.kept([row.version.id for row in rows])
+            kept = await sieve.kept([version.id for version in rows.versions])
         except TooMany:
             return await read(await _settled(plain, sieve), place, wanted)
-        found += [row for row in rows if row.version.id in kept]
-        if len(found) >= wanted or len(rows) < lot:
-            return found[:wanted], time
+        for at, version in enumerate(rows.versions):
+            if version.id in kept:
+                found.append(version)
+                places.append(rows.place(at))
+        if len(found) >= wanted or rows.size < lot:
+            found = found[:wanted]
+            return rows._replace(versions=found, size=len(found), place=places.__getitem__)
         if not walked:
             narrow = await sieve.narrowed()
             if len(narrow.rest) < len(sieve.rest):
@@ -56,7 +61,7 @@ async def walk(read: Read, query: Query, sieve: Sieve, place: Cursor, wanted: in
                 if narrow.rest:
                     return await walk(read, narrowed, narrow, place, wanted)
                 return await read(narrowed, place, wanted)
-        walked += len(rows)
+        walked += rows.size
         if refused is None and walked * wanted > MOST_WALKED * (len(found) + 0.5):
             try:
                 return await read(await _settled(plain, sieve), place, wanted)
@@ -64,7 +69,7 @@ async def walk(read: Read, query: Query, sieve: Sieve, place: Cursor, wanted: in
                 refused = error
         if refused is not None and walked > MAX_CHAINED:
             raise refused
-        after = replace(place, values=rows[-1].place, time=time)
+        after = replace(place, values=rows.place(rows.size - 1), time=rows.time)
         lot = min(2 * lot, LARGEST_LOT)
 
 

@@ -25,7 +25,7 @@ from fhir_server.store.groups import Group
 from fhir_server.store.indexes import Collections
 from fhir_server.store.permission import JUDGED, both, judged, shown
 from fhir_server.store.transaction import Session
-from fhir_server.store.version import SHOWN, Version, parse
+from fhir_server.store.version import SHOWN, Version, parse, parse_current
 
 Sort = Sequence[tuple[str, int]]
 
@@ -66,16 +66,28 @@ class PageQuery:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What was found; `places` has the values of the sort's fields in every row.
+    """What was found, in order.
 
     `cluster_time` is the moment that was read, None inside a transaction. `still` is False when the
-    moment asked for is past and the page shows what is there now.
+    moment asked for is past and the page shows what is there now. `rows` are the documents, `order`
+    the names of the fields that they are sorted by.
     """
 
     versions: list[Version] = field(default_factory=list)
-    places: list[tuple[Any, ...]] = field(default_factory=list)
     cluster_time: int | None = None
     still: bool = True
+    rows: Sequence[Document] = ()
+    order: Sequence[str] = ()
+
+    def place(self, at: int) -> tuple[Any, ...]:
+        """Where the row at an index stands in the order: its values of the sort's fields."""
+        row = self.rows[at]
+        return tuple([row.get(name) for name in self.order])
+
+    def followed(self, by: Page) -> Page:
+        """This page and, behind it, one of the same order."""
+        versions, rows = [*self.versions, *by.versions], [*self.rows, *by.rows]
+        return Page(versions, by.cluster_time, self.still and by.still, rows, by.order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +124,15 @@ class Pages:
             searched = (Action.SEARCH,)
             kept = [one for one in rows.documents if judged(grant, query.type, one, searched)]
             rows = Rows(kept, rows.cluster_time, rows.still)
-        names = [name for name, _ in query.sort]
-        places = [tuple([row.get(name) for name in names]) for row in rows.documents]
-        versions = [parse(query.type, row) for row in rows.documents]
-        for at, version in enumerate(versions):
-            if version.blob is not None:
-                versions[at] = replace(version, raw=await self._blobs.get(version.blob))
-        return Page(versions, places, rows.cluster_time, rows.still)
+        if query.keys:
+            versions = [parse(query.type, row) for row in rows.documents]
+        else:
+            versions = parse_current(query.type, rows.documents)
+        for at, row in enumerate(rows.documents):
+            if "f" in row:
+                versions[at] = replace(versions[at], raw=await self._blobs.get(row["f"]))
+        order = [name for name, _ in query.sort]
+        return Page(versions, rows.cluster_time, rows.still, rows.documents, order)
 
     async def count(
         self,

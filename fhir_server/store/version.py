@@ -11,6 +11,7 @@ write.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from typing import Any
 
 import bson
@@ -147,6 +148,24 @@ def parse_stored(type_: str, document: RawBSONDocument) -> Version:
     """The version that a current document holds, to be replaced: `stored` and not `keys`."""
     stored = bytes(document.raw)
     return replace(parse(type_, scalars(stored)), stored=stored)
+
+
+def parse_current(type_: str, documents: Iterable[Document]) -> list[Version]:
+    """The versions of current documents with the fields of SHOWN alone, no tombstones."""
+    return [
+        Version(
+            type_,
+            document["_id"],
+            document["v"],
+            document["u"],
+            document.get("raw", b""),
+            document["m"],
+            None,
+            False,
+            document.get("f"),
+        )
+        for document in documents
+    ]
 
 
 def _ranges(document: Document) -> list[Range]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 from pymongo import MongoClient
 
-from fhir_server.access.grant import Grant, Rule
+from fhir_server.access.grant import Condition, Grant, Rule
 from fhir_server.app import open_services
 from fhir_server.exchange import FhirRequest
 from fhir_server.fhir import codec
@@ -65,11 +66,12 @@ async def services(mongodb: str, migrated: str) -> AsyncIterator[Services]:
         yield opened
 
 
-async def compiled(query: str, services: Services) -> Query:
+async def compiled(query: str, services: Services, compartment: str = "") -> Query:
     pairs = [(name, value) for name, _, value in (one.partition("=") for one in query.split("&"))]
     asked = parse(("Observation",), pairs, services.registry)
     request = FhirRequest("GET", "Observation", Grant.open(), services.settings.base)
-    (found,) = await compile_queries(Scope(("Observation",), ""), asked, request, services)
+    scope = Scope(("Observation",), "", compartment)
+    (found,) = await compile_queries(scope, asked, request, services)
     return found
 
 
@@ -95,6 +97,9 @@ async def compiled(query: str, services: Services) -> Query:
         "patient=p1,p2,p3&_sort=-date",
         "patient=p1,p2,p3&code=1-0&_sort=-date",
         "status=final",
+        "status=http://hl7.org/fhir/observation-status|final",
+        "patient=p7&status=final",
+        "patient=p7&status=final&code=http://loinc.org|1-0",
     ],
 )
 @pytest.mark.parametrize("page", ["first", "later"])
@@ -111,7 +116,8 @@ async def test_a_page_examines_about_as_many_keys_as_it_has_rows(
         rows = await services.store.page(
             PageQuery("Observation", first.filter, tuple(first.sort.items()), 7), Grant.open()
         )
-        after = (rows.places[-1][0], rows.places[-1][1])
+        value, id_ = rows.place(-1)
+        after = (value, id_)
     part = stretches(found.filter, found.order, after, backwards=False, merged=found.merged)[0]
     told = await services.store.explain(
         PageQuery("Observation", part.filter, tuple(part.sort.items()), ROWS), Grant.open()
@@ -137,6 +143,27 @@ async def test_a_grant_keeps_the_order_of_the_index(services: Services) -> None:
         )
         assert told["keys"] <= told["returned"] + 10, told
         assert "SORT" not in told["stages"], told
+
+
+MINE = Rule(frozenset(Grant.open().rules[0].actions), None, (frozenset({"in=Patient/p7"}),))
+LAB = replace(MINE, conditions=(Condition({"k": "category=lab"}),))
+
+
+@pytest.mark.parametrize("rules", [(), (MINE,), (LAB, replace(LAB, conditions=()))])
+@pytest.mark.parametrize("query", ["_sort=-date", "_sort=date", "category=lab"])
+async def test_a_record_is_read_in_its_order(
+    query: str, rules: tuple[Rule, ...], services: Services
+) -> None:
+    found = await compiled(query, services, "" if rules else "Patient/p7")
+    assert found.order is not None
+    part = stretches(found.filter, found.order, None, backwards=False, merged=found.merged)[0]
+    grant = Grant("compartment", "", rules) if rules else Grant.open()
+    told = await services.store.explain(
+        PageQuery("Observation", part.filter, tuple(part.sort.items()), ROWS), grant
+    )
+    assert told["returned"] == ROWS
+    assert told["keys"] <= 2 * ROWS + 10, told  # every other one is of the category
+    assert "SORT" not in told["stages"], told
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,17 @@ import pytest
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
+from fhir_server.access.grant import Grant
+from fhir_server.interactions.rows import Reader
+from fhir_server.search.compile import Query
 from fhir_server.search.computed import ComputedKey, ordered
+from fhir_server.search.cursor import Cursor
 from fhir_server.search.keyset import Order, stretches
 from fhir_server.search.kinds.table import kind_of
 from fhir_server.search.registry import Parameter
+from fhir_server.store.resources import Page, PageQuery, Store
+from fhir_server.store.transaction import Session
+from tests.stored import OPEN, version
 
 Documents = Collection[dict[str, Any]]
 
@@ -153,3 +160,22 @@ def test_computed_orders_page_both_ways_with_the_missing_last(
     for rows, before in zip(pages[1:], pages, strict=False):
         back = page([*rows[0]["s"], rows[0]["_id"]], backwards=True)
         assert list(reversed(back)) == before
+
+
+class Emptied(Store):
+    """A store in which a row goes between the look for its place and the look at itself."""
+
+    async def page(self, query: PageQuery, grant: Grant, session: Session | None = None) -> Page:
+        await self.database["Observation"].delete_one({"_id": query.filter["_id"]["$in"][-2]})
+        return await super().page(query, grant, session)
+
+
+async def test_a_page_that_loses_a_row_still_leads_to_the_next(store: Store) -> None:
+    await store.insert([version(f"o{n}", keys=[f"name={n}"]) for n in range(5)], OPEN)
+    query = Query("Observation", {"k": "*"}, None, (key("name", "string", descending=False),))
+    past = Cursor((), time=1 << 32)  # a moment that the database no longer has
+    reader = Reader(Emptied(store.database), OPEN, None, 3, keys=False)
+    rows = await reader.read([query], past)
+    assert [one.id for one in rows.versions] == ["o0", "o1"]
+    assert rows.edges.after is not None
+    assert rows.edges.after[-1] == "o2"

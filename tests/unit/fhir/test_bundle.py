@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 import pytest
 
@@ -124,7 +125,16 @@ def test_an_outcome_of_no_issues_says_that_all_is_well() -> None:
     ]
 
 
-def test_entries_that_share_their_start_are_the_same_as_single_ones() -> None:
-    start, raw = 'http://x/"é/Patient/', b'{"resourceType":"Patient"}'
-    together = bundle.match_entries(start, [("a", raw), ("b-1", raw)], "include")
-    assert together == [bundle.match_entry(start + id_, raw, "include") for id_ in ("a", "b-1")]
+def test_entries_below_one_base_are_the_same_as_single_ones() -> None:
+    base, raw = 'http://x/"é', b'{"resourceType":"Patient"}'
+    rows = [("Patient", "a"), ("Patient", "b-1"), ("Group", "a")]
+    together = bundle.match_entries(base, [_Stored(*row, raw) for row in rows], "include")
+    assert together == [
+        bundle.match_entry(f"{base}/{type_}/{id_}", raw, "include") for type_, id_ in rows
+    ]
+
+
+class _Stored(NamedTuple):
+    type: str
+    id: str
+    raw: bytes
