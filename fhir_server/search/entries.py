@@ -227,7 +227,21 @@ def _guarding(type_: str, guard: Filter) -> Iterator[Any]:
     """What a grant's filter implies; it is not changed itself."""
     for condition in _flat(guard):
         if condition.keys() == {"k"}:
-            yield from _bounds(type_, condition["k"], ()).values
+            yield from _bounds(type_, condition["k"], None).values
+        elif condition.keys() == {"$or"}:
+            sides = [_texts(_guarding(type_, side)) for side in condition["$or"]]
+            if all(side is not None for side in sides):
+                yield _one_of(list(dict.fromkeys(text for side in sides for text in side or ())))
+
+
+def _texts(bounds: Iterable[Any]) -> list[str] | None:
+    """The entries of the bound that is likely to leave least: records, else the first."""
+    found = [
+        [bound] if isinstance(bound, str) else bound["$in"]
+        for bound in bounds
+        if bound != EVERY and (isinstance(bound, str) or "$in" in bound)
+    ]
+    return min(found, key=lambda texts: not _is_scoped({"$in": texts}), default=None)
 
 
 def _flat(filter_: Filter) -> Iterator[Filter]:

@@ -153,6 +153,15 @@ def test_a_grant_alone_is_a_bound() -> None:
     assert narrowed("Observation", {"k": "*"}, mine) == {"b": "Patient/7 *", **mine}
 
 
+def test_alternatives_of_a_grant_are_one_bound() -> None:
+    lab = {"$and": [{"k": "category=lab"}, {"k": {"$in": ["in=Patient/7"]}}]}
+    either = {"$or": [lab, {"k": {"$in": ["in=Patient/7", "in=Patient/8"]}}]}
+    found = narrowed("Observation", {"k": "*"}, either)
+    assert found == {"b": {"$in": ["Patient/7 *", "Patient/8 *"]}, **either}
+    anybody = {"$or": [lab, {"_id": "x"}]}
+    assert narrowed("Observation", {"k": "*"}, anybody) == {"b": "*", **anybody}
+
+
 def test_many_alternatives_leave_the_key_to_mongodb() -> None:
     many = {"$in": [str(number) for number in range(101)]}
     found = narrowed("Observation", {"p": many, "k": "code=a"})
