@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from fhir_server import __version__
-from fhir_server.access.compile import compile_grant
+from fhir_server.access.compile import compile_grant, understood
 from fhir_server.fhir import definitions as r4
 from fhir_server.http import log
 from fhir_server.http.auth import Authentication
@@ -120,7 +120,12 @@ class Server:
             self._pages.state.services = services
             store = services.store
             sessions = sessions_of(store.database)
-            smart = AuthorizationServer(self.settings, store, lasts=sessions.lasts)
+            smart = AuthorizationServer(
+                self.settings,
+                store,
+                lasts=sessions.lasts,
+                understood=lambda asked: understood(asked, services.registry, self.settings.base),
+            )
             await smart.open()
             self._pages.state.smart = smart
             self._pages.state.people = people_of(

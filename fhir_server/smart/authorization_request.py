@@ -6,7 +6,7 @@ RFC 6749, 4.1.1; RFC 7636, 4.3; RFC 8707; OpenID Connect Core, 3.1.2.1; SMART Ap
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from fhir_server.access.scopes import Scopes, intersect, parse_scopes
@@ -22,6 +22,9 @@ KNOWN = (
 )
 PROMPTS = frozenset(("none", "login", "consent", "select_account"))
 LONGEST = 4_096
+
+Understood = Callable[[Scopes], Scopes]
+"""The scopes, with granular ones that nothing can answer among the unknown."""
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 _MAX_AGE = re.compile(r"[0-9]{1,9}\Z")
@@ -50,8 +53,10 @@ def checked(pairs: Pairs, base: str) -> dict[str, str]:
     return given
 
 
-def askable(client: Client, scope: str) -> Scopes:
+def askable(client: Client, scope: str, understood: Understood) -> Scopes:
     """What of the scopes a person may be asked for: system/ is for backend services.
+
+    Granular scopes that no search of the type can answer are left out.
 
     Raises OAuthError `invalid_scope` where nothing is left.
     """
@@ -60,7 +65,7 @@ def askable(client: Client, scope: str) -> Scopes:
     except MalformedRequest as error:
         raise OAuthError("invalid_scope", str(error)) from None
     for_people = tuple(s for s in asked.resources if s.level != "system")
-    asked = replace(asked, resources=for_people, unknown=())
+    asked = replace(understood(replace(asked, resources=for_people)), unknown=())
     if client.scope:
         asked = intersect(asked, parse_scopes(client.scope))
     if "refresh_token" not in client.grant_types:

@@ -15,7 +15,7 @@ from typing import Any
 from fhir_server.access.scopes import Scopes, intersect, parse_scopes
 from fhir_server.exchange import Pairs
 from fhir_server.settings import Settings
-from fhir_server.smart.authorization_request import askable, checked, once
+from fhir_server.smart.authorization_request import Understood, askable, checked, once
 from fhir_server.smart.clients import Client, Clients
 from fhir_server.smart.endpoints import STYLE, Endpoints
 from fhir_server.smart.errors import OAuthError, Redirected, with_parameters
@@ -97,6 +97,7 @@ class Authorizer:
         tokens: Tokens,
         store: Store,
         now: Callable[[], float],
+        understood: Understood,
     ) -> None:
         self._settings = settings
         self._endpoints = Endpoints.of(settings)
@@ -105,6 +106,7 @@ class Authorizer:
         self._tokens = tokens
         self._store = store
         self._now = now
+        self._understood = understood
 
     async def begin(self, pairs: Pairs) -> PendingAuthorization:
         """Check an authorization request and hold it.
@@ -171,7 +173,7 @@ class Authorizer:
 
     async def _checked(self, client: Client, uri: str, pairs: Pairs) -> PendingAuthorization:
         given = checked(pairs, self._endpoints.base)
-        scopes = askable(client, given.get("scope", ""))
+        scopes = askable(client, given.get("scope", ""), self._understood)
         launch = None
         if "launch" in scopes:
             launch = await self._launch(client, given.get("launch"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from fhir_server.settings import Settings
 from fhir_server.smart.announcement import Announcement
 from fhir_server.smart.assertion import Assertions
+from fhir_server.smart.authorization_request import Understood
 from fhir_server.smart.authorize import Authorizer
 from fhir_server.smart.bearer import Bearer
 from fhir_server.smart.brands import Brands, read_brands
@@ -37,7 +38,8 @@ class AuthorizationServer:
     """Every part by name. `now` gives seconds since 1970 UTC.
 
     `lasts` says of a sign-in session whether it still lasts; without it a session's approvals end
-    by `Tokens.end_session` and by age alone.
+    by `Tokens.end_session` and by age alone. `understood` sorts out granular scopes that no search
+    can answer; without it they are granted, and reach nothing.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class AuthorizationServer:
         store: Store,
         *,
         lasts: SessionCheck | None = None,
+        understood: Understood = lambda scopes: scopes,
         now: Callable[[], float] = time.time,
     ) -> None:
         database = store.database
@@ -69,10 +72,12 @@ class AuthorizationServer:
                 settings.clock_skew_seconds,
             ),
         )
-        self.authorizer = Authorizer(settings, self.clients, self.requests, self.tokens, store, now)
+        self.authorizer = Authorizer(
+            settings, self.clients, self.requests, self.tokens, store, now, understood
+        )
         self.proofs = Proofs(self.requests, now, settings.clock_skew_seconds)
         self.token = TokenEndpoint(
-            settings, authentication, self.tokens, self.maker, self.proofs, now, lasts
+            settings, authentication, self.tokens, self.maker, self.proofs, now, understood, lasts
         )
         self.introspection = Introspection(
             self.endpoints, authentication, self.clients, self.bearer, self.tokens, now

@@ -17,6 +17,7 @@ from fhir_server.access.scopes import Scopes, intersect, parse_scopes
 from fhir_server.errors import MalformedRequest
 from fhir_server.exchange import Pairs
 from fhir_server.settings import Settings
+from fhir_server.smart.authorization_request import Understood
 from fhir_server.smart.client_authentication import ClientAuthentication, read_form
 from fhir_server.smart.client_metadata import GRANTS
 from fhir_server.smart.clients import Client
@@ -44,6 +45,7 @@ class TokenEndpoint:
         maker: TokenMaker,
         proofs: Proofs,
         now: Callable[[], float],
+        understood: Understood,
         lasts: SessionCheck | None = None,
     ) -> None:
         self._settings = settings
@@ -53,6 +55,7 @@ class TokenEndpoint:
         self._proofs = proofs
         self._url = Endpoints.of(settings).at(TOKEN)
         self._now = now
+        self._understood = understood
         self._lasts = lasts
 
     async def answer(self, pairs: Pairs, authorization: str, proof: str = "") -> dict[str, Any]:
@@ -170,11 +173,9 @@ class TokenEndpoint:
             raise OAuthError("invalid_scope", "scope: say which system/ scopes are needed")
         asked = _scopes(form["scope"])
         asked = Scopes(tuple(s for s in asked.resources if s.level == "system"))
-        granted = intersect(asked, parse_scopes(client.scope))
+        granted = self._understood(intersect(asked, parse_scopes(client.scope)))
         if not granted.resources:
-            raise OAuthError(
-                "invalid_scope", "scope: this client is authorised for none of these scopes"
-            )
+            raise OAuthError("invalid_scope", "scope: none of these can be granted to this client")
         token, seconds = await self._maker.backend_token(client, str(granted), key)
         return {
             "access_token": token,
@@ -220,6 +221,7 @@ class TokenEndpoint:
                 raise OAuthError("invalid_scope", "scope: it goes beyond what was granted")
         if client.scope:
             scopes = intersect(scopes, parse_scopes(client.scope))
+        scopes = self._understood(scopes)
         if not scopes.resources and not scopes.named:
             raise OAuthError("invalid_scope", "scope: nothing of it can be granted any more")
         return str(scopes)
