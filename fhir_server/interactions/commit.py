@@ -32,7 +32,7 @@ from fhir_server.store.transaction import Session
 from fhir_server.store.version import Version
 
 _LOT = 300
-"""Inserts at a time: between two lots others have their turn."""
+"""Versions written at a time: between two lots others have their turn."""
 
 
 async def commit(
@@ -51,7 +51,7 @@ async def commit(
     run = _Run(plan, resolution, drafts, request, services, dispatch, session)
     await run.look()
     for step in plan.of(Phase.DELETE):
-        await run.delete(step)
+        run.delete(step)
     await run.create()
     for step in plan.of(Phase.UPDATE):
         await run.update(step)
@@ -87,6 +87,7 @@ class _Run:
         self._now = services.store.stamp()
         self._current: dict[tuple[str, str], Version] = {}
         self._new: list[Version] = []
+        self._replaced: list[tuple[Step, Version, Version]] = []
         self._written = list(drafts.values())
 
     async def look(self) -> None:
@@ -106,7 +107,7 @@ class _Run:
                 touched, self._request.grant, self._session, tombstones=True
             )
 
-    async def delete(self, step: Step) -> None:
+    def delete(self, step: Step) -> None:
         matches = (
             [Match(step.type, step.id)]
             if step.criteria is None
@@ -119,7 +120,7 @@ class _Run:
                 check_preconditions(step.request, current)
             if current is not None and not current.deleted:
                 new = deletion(current, self._after(current))
-                await self._replace(new, current, step)
+                self._replaced.append((step, new, current))
                 gone.append(new)
         if not matches:
             with below(step.entry.place):
@@ -156,7 +157,7 @@ class _Run:
             self.answers[step.index] = version_entry(version, 201, step.request)
             return
         draft = keep_labels(draft, current, self._services)
-        await self._put(draft, current, "PUT", step)
+        self._put(draft, current, "PUT", step)
 
     async def patch(self, step: Step) -> None:
         await self._pace.step()
@@ -173,10 +174,11 @@ class _Run:
             draft = patched(current, step.change, self._request, self._services)
             draft = linked(draft, step, self._plan, self._resolution, self._request, self._services)
         self._written.append(draft)
-        await self._put(draft, current, "PATCH", step)
+        self._put(draft, current, "PATCH", step)
 
     async def finish(self) -> None:
-        """Store what is new, and answer the creates that found their resource."""
+        """Store what takes another's place and what is new; answer creates that found theirs."""
+        await self._replace()
         by_type: dict[str, list[Version]] = {}
         for version in self._new:
             by_type.setdefault(version.type, []).append(version)
@@ -205,15 +207,22 @@ class _Run:
             response = await self._dispatch(asked, self._services)
             self.answers[step.index] = await answer_entry(response, asked.method)
 
-    async def _put(self, draft: Draft, current: Version, method: str, step: Step) -> None:
+    def _put(self, draft: Draft, current: Version, method: str, step: Step) -> None:
         version = draft.version(current.version + 1, self._after(current), method)
-        await self._replace(version, current, step)
+        self._replaced.append((step, version, current))
         status = 201 if current.deleted else 200
         self.answers[step.index] = version_entry(version, status, step.request)
 
-    async def _replace(self, new: Version, current: Version, step: Step) -> None:
-        with below(step.entry.place):
-            await self._store.replace(new, current, self._request.grant, self._session)
+    async def _replace(self) -> None:
+        for start in range(0, len(self._replaced), _LOT):
+            lot = self._replaced[start : start + _LOT]
+            errors = await self._store.replace_all(
+                [(new, current) for _, new, current in lot], self._request.grant, self._session
+            )
+            for (step, _, _), error in zip(lot, errors, strict=True):
+                with below(step.entry.place):
+                    if error is not None:
+                        raise error
 
     def _after(self, current: Version) -> int:
         return max(self._now, current.updated + 1000)

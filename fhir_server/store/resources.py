@@ -10,7 +10,7 @@ from typing import TypeVar
 from pymongo import ReturnDocument
 
 from fhir_server.access.grant import Filter, Grant
-from fhir_server.errors import Unavailable
+from fhir_server.errors import FhirError, Unavailable
 from fhir_server.store.blobs import Blobs
 from fhir_server.store.database import Database, Document, available
 from fhir_server.store.history import Histories, HistoryPage, HistoryQuery, Place
@@ -131,6 +131,15 @@ class Store:
     ) -> None:
         """Put `new`, a deletion too, in the place of `old`. Raises VersionConflict, Forbidden."""
         await self._writes.replace(new, old, grant, session)
+
+    async def replace_all(
+        self, pairs: Sequence[tuple[Version, Version]], grant: Grant, session: Session
+    ) -> Sequence[FhirError | None]:
+        """Replace in a transaction, many (new, old) at once: the error of each, or None.
+
+        Where there is an error the transaction must end.
+        """
+        return await self._writes.replace_all(pairs, grant, session)
 
     async def page(self, query: PageQuery, grant: Grant, session: Session | None = None) -> Page:
         """One page of a search. Raises TooCostly when it took too long."""

@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from fhir_server.errors import DuplicateId, NotFound, Unavailable
+from fhir_server.errors import DuplicateId, Forbidden, Gone, NotFound, Unavailable
 from fhir_server.store.connect import open_store
 from fhir_server.store.resources import Session, Store, VersionConflict
 from fhir_server.store.transaction import Transactions
-from tests.stored import OPEN, deletion, version
+from tests.stored import OPEN, deletion, narrow, version
 
 
 async def test_all_of_it_is_kept_and_seen_inside(store: Store) -> None:
@@ -53,6 +53,51 @@ async def test_nothing_is_kept_of_a_failed_one(store: Store) -> None:
         await store.transaction(conflict)
     assert await store.count("Observation", {}, OPEN) == 2
     assert await store.count("Patient", {}, OPEN) == 0
+
+
+async def test_many_are_replaced_at_once_and_the_lost_ones_named(store: Store) -> None:
+    await store.insert([version("a"), version("b"), version("c")], OPEN)
+    places = [("Observation", "a"), ("Patient", "p"), ("Observation", "b"), ("Observation", "c")]
+    await store.insert([version("p", type_="Patient")], OPEN)
+    old = await store.read_many(places, OPEN, tombstones=True)
+    pairs = [(version(id_, 2, type_=type_), old[type_, id_]) for type_, id_ in places[:3]]
+    pairs.append((deletion(old[places[3]]), old[places[3]]))
+
+    async def write(session: Session) -> list[type]:
+        return [type(one) for one in await store.replace_all(pairs, OPEN, session)]
+
+    assert await store.transaction(write) == [type(None)] * 4
+    for type_, id_ in places[:3]:
+        assert (await store.read(type_, id_, OPEN)).version == 2
+        assert (await store.vread(type_, id_, 1, OPEN)).raw == old[type_, id_].raw
+    with pytest.raises(Gone):
+        await store.read("Observation", "c", OPEN)
+
+    now = await store.current("Observation", "b", OPEN)
+    assert now is not None
+    pairs[2] = (version("b", 3), now)
+    lost = [VersionConflict, VersionConflict, type(None), VersionConflict]
+
+    async def too_late(session: Session) -> None:
+        assert await write(session) == lost
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await store.transaction(too_late)
+    assert (await store.read("Observation", "b", OPEN)).version == 2
+
+
+async def test_nothing_is_replaced_where_the_grant_refuses_one(store: Store) -> None:
+    await store.insert([version("a", keys=["mine"]), version("b")], OPEN)
+    old = await store.read_many([("Observation", "a"), ("Observation", "b")], OPEN, tombstones=True)
+    pairs = [(version(one.id, 2, keys=["mine"]), one) for one in old.values()]
+
+    async def write(session: Session) -> list[type]:
+        return [type(one) for one in await store.replace_all(pairs, narrow("mine"), session)]
+
+    refused = {"a": type(None), "b": Forbidden}
+    assert await store.transaction(write) == [refused[one.id] for one in old.values()]
+    assert (await store.read("Observation", "a", OPEN)).version == 1
 
 
 async def test_those_that_collide_are_tried_again(store: Store) -> None:

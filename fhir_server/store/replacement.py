@@ -1,0 +1,112 @@
+"""Replacing the documents of one type, many at once: history first, a guarded replacement after.
+
+A copy in the history whose replacement never came is harmless: the version it shows is current
+still, and the next try finds it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from bson.raw_bson import RawBSONDocument
+from pymongo import ReplaceOne
+from pymongo.errors import BulkWriteError
+
+from fhir_server.store.database import Document, available
+from fhir_server.store.indexes import Collections
+from fhir_server.store.outcomes import (
+    UNSTORABLE,
+    Outcome,
+    apart_when_unstorable,
+    faults,
+    lost,
+    unstorable,
+)
+from fhir_server.store.transaction import Session
+from fhir_server.store.version import history_id
+
+
+class Replaced(NamedTuple):
+    """A copy for the history, what takes its place, and the version that must be current."""
+
+    history: RawBSONDocument
+    document: Document
+    old: int
+
+
+class Replacement:
+    """Copies to the history and guarded replacements of one type."""
+
+    def __init__(
+        self, collections: Collections, type_: str, session: Session | None = None
+    ) -> None:
+        self._current = collections.current(type_)
+        self._history = collections.history(type_)
+        self._type = type_
+        self._mongo = session.mongo if session else None
+
+    async def __call__(self, items: Sequence[Replaced]) -> Sequence[Outcome]:
+        return await apart_when_unstorable(self._replace, items, self._type)
+
+    async def within(self, items: Sequence[Replaced]) -> Sequence[Outcome]:
+        """In the transaction, which has to end where one is lost."""
+        # An interrupted update may have left the copy: inside a transaction a duplicate would end
+        # it, so the copy is written over.
+        copies: list[ReplaceOne[Any]] = [
+            ReplaceOne({"_id": history_id(item.document["_id"], item.old)}, item.history, True)
+            for item in items
+        ]
+        try:
+            await self._history.bulk_write(copies, ordered=False, session=self._mongo)
+            if await self._all_replaced(items):
+                return [None] * len(items)
+        except UNSTORABLE as error:
+            raise unstorable(self._type, error) from error
+        tokens = await self._tokens(items)
+        return [
+            None
+            if tokens.get(item.document["_id"]) == item.document["w"]
+            else lost(self._type, item.document["_id"], item.old)
+            for item in items
+        ]
+
+    async def _replace(self, items: Sequence[Replaced]) -> Sequence[Outcome]:
+        with available():
+            try:
+                await self._history.insert_many([item.history for item in items], ordered=False)
+            except BulkWriteError as error:
+                # The same version copied before: by an interrupted update or by another writer.
+                faults(error)
+            if await self._all_replaced(items):
+                return [None] * len(items)
+            tokens = await self._tokens(items)
+        return [
+            None
+            if tokens.get(item.document["_id"]) == item.document["w"]
+            else await self._outcome(item)
+            for item in items
+        ]
+
+    async def _all_replaced(self, items: Sequence[Replaced]) -> bool:
+        """Put each document in the place of the version that it was made for."""
+        guarded = [
+            ReplaceOne({"_id": item.document["_id"], "v": item.old}, item.document)
+            for item in items
+        ]
+        answer = await self._current.bulk_write(guarded, ordered=False, session=self._mongo)
+        return answer.matched_count == len(items)
+
+    async def _tokens(self, items: Sequence[Replaced]) -> dict[str, int]:
+        """The tokens of the writes that are current now, by id."""
+        ids = [item.document["_id"] for item in items]
+        cursor = self._current.find({"_id": {"$in": ids}}, {"w": 1}, session=self._mongo)
+        return {document["_id"]: document["w"] for document in await cursor.to_list()}
+
+    async def _outcome(self, item: Replaced) -> Outcome:
+        """Lost, unless ours was replaced in its turn: then its copy has our token."""
+        document = item.document
+        passed = await self._history.find_one(
+            {"_id": history_id(document["_id"], document["v"]), "w": document["w"]}, {"_id": 1}
+        )
+        return None if passed else lost(self._type, document["_id"], item.old)
