@@ -24,6 +24,8 @@ LONGEST = 2_000
 KEPT = 8_192
 """Elements that are kept: those used last. With all that hangs on them some 20 MB."""
 
+NEVER = (None, None)
+
 
 class Element:
     """One property of a resource of one type, all its repetitions together.
@@ -43,8 +45,8 @@ class Element:
         """The structure check that found no fault in it."""
         self.lawful: object = None
         """The invariants that it obeys."""
-        self.found: Any = None
-        """Its search keys, with the indexer that found them."""
+        self.found: tuple[object, Any] = NEVER
+        """The indexer that met it, and what that found in it."""
         self.links: tuple[str, ...] | None = None
         """The texts in it that point somewhere."""
 

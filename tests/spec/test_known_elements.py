@@ -60,7 +60,7 @@ def keys_of(found: Keys) -> tuple[Any, ...]:
     return (found.p, found.d, found.e, *(sorted(map(str, one)) for one in lists))
 
 
-@pytest.mark.parametrize("time", ["first", "again"])
+@pytest.mark.parametrize("time", ["first", "again", "once more"])
 def test_the_verdict_is_the_same(time: str) -> None:
     validator, _ = parts()
     seen = 0
@@ -71,7 +71,7 @@ def test_the_verdict_is_the_same(time: str) -> None:
     assert seen > 300
 
 
-@pytest.mark.parametrize("time", ["first", "again"])
+@pytest.mark.parametrize("time", ["first", "again", "once more"])
 def test_the_keys_are_the_same(time: str) -> None:
     validator, indexer = parts()
     seen = 0
