@@ -92,15 +92,6 @@ class Load:
     def __init__(self, operation: str) -> None:
         self._random = random.Random(3)
         self._versions: dict[int, int] = {}
-        self._bodies = [
-            data.body(data.observation(self._random, "Patient/p1", data.CODES[0]))
-            for _ in range(200)
-        ]
-        self._bundles = (
-            [data.body(data.transaction(self._random)) for _ in range(20)]
-            if operation == "transaction"
-            else []
-        )
         self._own = {n: data.observations(1, n)[0] for n in range(64)}
         self.send: client.Send = getattr(self, operation)
         self.seen: client.Seen = getattr(self, f"{operation}_seen")
@@ -123,7 +114,10 @@ class Load:
         return status == 200 and response.count(b'"resourceType":"Observation"') == 20
 
     def create(self, _: int) -> bytes:
-        return client.request("POST", f"{PREFIX}Observation", self._random.choice(self._bodies))
+        # Made anew for each request: what the server knows from the one before helps nobody.
+        patient = f"Patient/p{self._random.randrange(data.PATIENTS)}"
+        made = data.observation(self._random, patient, self._random.choice(data.CODES))
+        return client.request("POST", f"{PREFIX}Observation", data.body(made))
 
     def create_seen(self, _: int, status: int, response: bytes) -> bool:
         return status == 201
@@ -142,7 +136,7 @@ class Load:
         return status == 200
 
     def transaction(self, _: int) -> bytes:
-        return client.request("POST", PREFIX, self._random.choice(self._bundles))
+        return client.request("POST", PREFIX, data.body(data.transaction(self._random)))
 
     def transaction_seen(self, _: int, status: int, response: bytes) -> bool:
         return status == 200 and response.count(b'"201') == 50
