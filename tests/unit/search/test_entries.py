@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -42,17 +43,18 @@ def document(type_: str, patient: str | None, keys: list[str]) -> dict[str, Any]
     return {"_id": "x", "p": patient, "k": keys, "b": entries(type_, patient, keys)}
 
 
+BEGINNINGS = ["code=", f"code={LOINC}|", "status=http", "in=Patient/", "subject="]
+PATTERNS = ["^code=.*1", "^status=h.*l", "^in=Pat", "^code:text=.*ed"]
+SOME: list[dict[str, Any]] = [
+    *({"k": key} for key in ("*", *KEYS)),
+    *map(begins, BEGINNINGS),
+    *({"k": {"$regex": pattern, "$options": "s"}} for pattern in PATTERNS),
+]
 keys = st.sampled_from(["*", *KEYS])
 plain = st.one_of(
-    keys.map(lambda key: {"k": key}),
+    st.sampled_from(SOME),
     st.lists(keys, max_size=3).map(lambda some: {"k": {"$in": some}}),
     st.lists(keys, max_size=3).map(lambda some: {"k": {"$nin": some}}),
-    st.sampled_from(["code=", f"code={LOINC}|", "status=http", "in=Patient/", "subject="]).map(
-        begins
-    ),
-    st.sampled_from(["^code=.*1", "^status=.*l", "^in=Pat", "^code:text=.*ed"]).map(
-        lambda pattern: {"k": {"$regex": pattern, "$options": "s"}}
-    ),
     st.sampled_from(PATIENTS).map(lambda one: {"p": one}),
     st.lists(st.sampled_from(PATIENTS), max_size=2).map(lambda some: {"p": {"$in": some}}),
 )
@@ -74,6 +76,17 @@ documents = st.builds(
     st.sampled_from([None, *PATIENTS]),
     st.lists(st.sampled_from(KEYS), max_size=8, unique=True),
 )
+
+
+@pytest.mark.parametrize("within", [{}, {"p": "1"}])
+def test_every_key_is_found_by_itself(within: dict[str, Any]) -> None:
+    pairs = [*combinations(KEYS, 2), *((key,) for key in KEYS)]
+    among = [document("Observation", one, list(pair)) for pair in pairs for one in (None, "1")]
+    for condition in SOME:
+        filter_ = {**within, **condition}
+        by_index = narrowed("Observation", filter_)
+        missed = [one["k"] for one in among if meets(one, by_index) != meets(one, filter_)]
+        assert not missed, by_index
 
 
 @given(filters, st.none() | filters, st.lists(documents, min_size=1, max_size=8))
