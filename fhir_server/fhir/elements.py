@@ -47,7 +47,7 @@ class Element:
         """The invariants that it obeys."""
         self.found: tuple[object, Any] = NEVER
         """The indexer that met it, and what that found in it."""
-        self.links: tuple[str, ...] | None = None
+        self.links: frozenset[str] | None = None
         """The texts in it that point somewhere."""
 
     @property

@@ -8,7 +8,7 @@ and uuid, and the links and images of narratives; never canonical.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from functools import cache, lru_cache
 from html import escape, unescape
 from typing import Any, NamedTuple
@@ -97,10 +97,11 @@ def rewrite(resource: dict[str, Any], mapping: Mapping) -> dict[str, Any]:
     return changed if isinstance(changed, dict) else resource
 
 
-def rewrite_content(content: Content, mapping: Mapping) -> Content:
+def rewrite_content(content: Content, mapping: Mapping, staying: Set[str] = frozenset()) -> Content:
     """The content with its resource as by `rewrite`, and with what is known of its new elements.
 
-    The content itself where nothing changes.
+    The content itself where nothing changes. For texts that are `staying`, `mapping` need not be
+    asked.
     """
     changed: dict[str, Any] = {}
     type_ = content.resource["resourceType"]
@@ -108,8 +109,8 @@ def rewrite_content(content: Content, mapping: Mapping) -> Content:
         known = content.elements.get(name)
         if known is not None and known.value is value:
             if known.links is None:
-                known.links = tuple(one.text for one in _find({name: value}, type_, type_))
-            if not any(map(mapping, known.links)):
+                known.links = _texts(name, value, type_)
+            if known.links <= staying or not any(map(mapping, known.links)):
                 continue
         part = _rewrite({name: value}, type_, mapping)
         if part[name] is not value:
@@ -121,6 +122,13 @@ def rewrite_content(content: Content, mapping: Mapping) -> Content:
         elements[name] = new = element_of(codec.encode(type_), name, codec.encode(value))
         resource[name] = new.value
     return Content(resource, codec.encode(resource), elements)
+
+
+def _texts(name: str, value: Any, type_: str) -> frozenset[str]:
+    """The texts that point, in an element of a resource of the type."""
+    if name not in _steps(type_):
+        return frozenset()
+    return frozenset(one.text for one in _find({name: value}, type_, type_))
 
 
 @cache

@@ -28,7 +28,6 @@ class Links:
 
     def __init__(self, steps: Iterable[Step]) -> None:
         self._by_url: dict[str, Step] = {}
-        self._bases: dict[str, str] = {}
         for step in steps:
             url = step.entry.full_url
             if not url or step.phase in (Phase.DELETE, Phase.ASK):
@@ -41,6 +40,8 @@ class Links:
                     code="duplicate",
                 )
             self._by_url[url] = step
+        self.has_bases = any(map(_REST_URL.match, self._by_url))
+        """Whether relative references may point at an entry."""
 
     def find(self, text: str, source: Step) -> Link | None:
         """What `text`, in the resource of `source`, points at in this Bundle; None for nothing.

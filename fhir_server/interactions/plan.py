@@ -40,7 +40,7 @@ class Plan:
     `conditions` are the conditional references by their text, `asked` their texts by step. What
     `open_steps` hold still depends on the database: conditional references, links to what a
     condition decides, and versions. `versioned` are the steps whose next version is referred to,
-    `elsewhere` the URLs seen so far that point out of the Bundle.
+    `elsewhere` the texts seen so far that point out of the Bundle, whoever has them.
     """
 
     steps: list[Step]
@@ -89,7 +89,7 @@ def rewritten(content: Content, step: Step, plan: Plan) -> tuple[Content, list[s
         if link is None:
             if "?" in text or text.startswith(URNS):
                 unknown.append(text)
-            elif "://" in text:
+            elif "://" in text or not plan.links.has_bases:
                 plan.elsewhere.add(text)
             return None
         target = link.step
@@ -103,7 +103,7 @@ def rewritten(content: Content, step: Step, plan: Plan) -> tuple[Content, list[s
         plan.open_steps.add(step.index)
         return None
 
-    return references.rewrite_content(content, mapping), unknown
+    return references.rewrite_content(content, mapping, plan.elsewhere), unknown
 
 
 def _link(step: Step, plan: Plan, base: str) -> None:
