@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/graphql.html
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
@@ -81,7 +82,7 @@ OFFICIAL = {"family": "Chalmers", "given": ["Peter", "James"]}
 
 INSTANCE = [
     ("{ id active birthDate gender }",
-     {"id": "p", "active": True, "birthDate": "1974-12-25", "gender": None}),
+     {"id": "p", "active": True, "birthDate": "1974-12-25"}),
     ("{ resourceType __typename contact { __typename } }",
      {"resourceType": "Patient", "__typename": "Patient",
       "contact": [{"__typename": "PatientContact"}]}),
@@ -96,26 +97,40 @@ INSTANCE = [
     ('{ name(fhirpath: "family.exists()") { use } }',
      {"name": [{"use": "official"}, {"use": "maiden"}]}),
     ('{ name(fhirpath: "$index = 2") { use } }', {"name": [{"use": "maiden"}]}),
-    ('{ name(use: usual, _offset: 1) { use } }', {"name": None}),
-    ('{ name { given(_count: 1) } }',
-     {"name": [{"given": ["Peter"]}, {"given": ["Jim"]}, {"given": ["Peter"]}]}),
+    ('{ name(use: usual, _offset: 1) { use } }', {}),
+    ('{ name(fhirpath: "family.exists()", _offset: 1) { use } }', {"name": [{"use": "maiden"}]}),
+    ('{ name { use text family } }',
+     {"name": [{"use": "official", "family": "Chalmers"}, {"use": "usual"},
+               {"use": "maiden", "family": "Windsor"}]}),
     ("{ name @first { use given @first } }", {"name": {"use": "official", "given": "Peter"}}),
     ("{ name @flatten { given family } }",
      {"given": ["Peter", "James", "Jim", "Peter", "James"], "family": ["Chalmers", "Windsor"]}),
     ("{ name(use: official) @flatten { family @singleton } }", {"family": "Chalmers"}),
     ('{ name @flatten @slice(path: "use") { given @first family @first @singleton } }',
      {"given.official": ["Peter"], "family.official": "Chalmers",
-      "given.usual": ["Jim"], "family.usual": None,
+      "given.usual": ["Jim"],
       "given.maiden": ["Peter"], "family.maiden": "Windsor"}),
+    ('{ name @flatten @slice(path: "$index") { given family @singleton } }',
+     {"given.0": ["Peter", "James"], "family.0": "Chalmers", "given.1": ["Jim"],
+      "given.2": ["Peter", "James"], "family.2": "Windsor"}),
+    ("{ name @flatten @first { text given family @singleton } }",
+     {"given": ["Peter", "James"], "family": "Chalmers"}),
     ('{ name @slice(path: "$index") { use } }',
      {"name.0": [{"use.0": "official"}], "name.1": [{"use.1": "usual"}],
       "name.2": [{"use.2": "maiden"}]}),
     ("{ managingOrganization { reference resource { id ... on Organization { name } } } }",
      {"managingOrganization": {"reference": "#x", "resource": {"id": "x", "name": "Inside"}}}),
     ("{ managingOrganization { resource(type: Practitioner) { id } } }",
-     {"managingOrganization": {"resource": None}}),
+     {"managingOrganization": {}}),
+    ("{ managingOrganization { resource { name } } }",
+     {"managingOrganization": {"resource": {"name": "Inside"}}}),
+    ("{ managingOrganization { resource(type: Practitioner) { active } "
+     "resource(type: Organization) { name } } }",
+     {"managingOrganization": {"resource": {"name": "Inside"}}}),
+    ("{ managingOrganization { resource(type: [Practitioner, Organization]) { name } } }",
+     {"managingOrganization": {"resource": {"name": "Inside"}}}),
     ("{ generalPractitioner { resource(optional: true) { id } } }",
-     {"generalPractitioner": [{"resource": None}]}),
+     {"generalPractitioner": [{}]}),
     ("{ contained { ... on Organization { name } ... on Patient { active } } }",
      {"contained": [{"name": "Inside"}]}),
     ("{ ObservationList(_reference: patient) { id "
@@ -156,12 +171,19 @@ SYSTEM = [
      "{ count pagesize offset edges { mode resource { id } } previous } } }",
      {"Patient": {"ObservationConnection": {
          "count": 3, "pagesize": 1, "offset": 0,
-         "edges": [{"mode": "match", "resource": {"id": "o3"}}], "previous": None}}}),
+         "edges": [{"mode": "match", "resource": {"id": "o3"}}]}}}),
+    ('{ PatientList(fhirpath: "name.family = \'Dupont\'") { id } }',
+     {"PatientList": [{"id": "a"}]}),
+    ('{ PatientList(_sort: "_id", fhirpath: "id != \'a\'", _count: 1) { id } }',
+     {"PatientList": [{"id": "b"}]}),
+    ('{ PatientConnection(fhirpath: "id = \'b\'") { count edges { resource { id } } } }',
+     {"PatientConnection": {"count": 4, "edges": [{"resource": {"id": "b"}}]}}),
+    ('{ Patient(_id: "a") { id } }', {"Patient": {"id": "a"}}),
     ("{ PatientConnection(_count: 0) { count edges { mode } } }",
      {"PatientConnection": {"count": 4, "edges": []}}),
     ('{ PatientList(name: "nobody") { id } PatientConnection(name: "nobody") '
      "{ count next edges { mode } } }",
-     {"PatientList": [], "PatientConnection": {"count": 0, "next": None, "edges": []}}),
+     {"PatientList": [], "PatientConnection": {"count": 0, "edges": []}}),
 ]  # fmt: skip
 
 
@@ -175,19 +197,75 @@ async def test_numbers_keep_their_digits(one):
     assert answer.text == '{"data":{"valueQuantity":{"value":72.50}}}'
 
 
-async def test_a_connection_is_paged_by_its_cursor(filled):
-    query = (
-        "query Q($at: String) { PatientConnection(_sort: _id, _count: 2, _cursor: $at) "
-        "{ next previous edges { resource { id } } } }"
-    )
-    seen, at = [], None
-    for _ in range(4):
-        page = (await asked(filled, query, "", variables={"at": at}))["PatientConnection"]
-        seen.append([edge["resource"]["id"] for edge in page["edges"]])
-        at = page["next"]
-        if at is None:
-            break
-    assert seen == [["a", "b"], ["c", "p"]]
+FIELDS = "{ next previous edges { resource { id } } }"
+
+
+@pytest.mark.parametrize("name", ["_cursor", "cursor"])
+async def test_a_connection_is_paged_by_its_cursor_alone(filled, name):
+    """What was searched for lies in the cursor: the specification has no other argument then."""
+    query = f"{{ PatientConnection(_sort: _id, _count: 2) {FIELDS} }}"
+    more = f"query Q($at: String) {{ PatientConnection({name}: $at) {FIELDS} }}"
+    page = (await asked(filled, query, ""))["PatientConnection"]
+    assert [edge["resource"]["id"] for edge in page["edges"]] == ["a", "b"]
+    assert "previous" not in page
+    after = (await asked(filled, more, "", variables={"at": page["next"]}))["PatientConnection"]
+    assert [edge["resource"]["id"] for edge in after["edges"]] == ["c", "p"]
+    assert "next" not in after
+    back = await asked(filled, more, "", variables={"at": after["previous"]})
+    assert back["PatientConnection"]["edges"] == page["edges"]
+
+
+async def test_a_nested_connection_goes_on_at_the_root(filled):
+    query = f"{{ ObservationConnection(_reference: patient, _count: 1) {FIELDS} }}"
+    page = (await asked(filled, query, "Patient/a/"))["ObservationConnection"]
+    seen = [edge["resource"]["id"] for edge in page["edges"]]
+    more = f"query Q($at: String) {{ ObservationConnection(_cursor: $at) {FIELDS} }}"
+    while "next" in page:
+        found = await asked(filled, more, "", variables={"at": page["next"]})
+        page = found["ObservationConnection"]
+        seen += [edge["resource"]["id"] for edge in page["edges"]]
+    assert sorted(seen) == ["o1", "o2", "o3"]
+
+
+@pytest.mark.parametrize(
+    "cursor", ["x", "e30=", "WyJhIl0=", "W1tdLCAiIiwgIng=", "W1tdLCIiLCJ4Il0="]
+)
+async def test_a_cursor_that_is_none_is_told(filled, cursor):
+    query = f'{{ PatientConnection(_cursor: "{cursor}") {{ next }} }}'
+    answer = await filled.post("$graphql", json={"query": query})
+    assert answer.json()["data"] == {"PatientConnection": None}
+    assert "cursor" in answer.json()["errors"][0]["message"]
+
+
+async def test_a_cursor_is_for_one_search(filled):
+    query = f"{{ PatientConnection(_sort: _id, _count: 2) {FIELDS} }}"
+    page = (await asked(filled, query, ""))["PatientConnection"]
+    for other in (
+        f'{{ PatientConnection(gender: male, _cursor: "{page["next"]}") {FIELDS} }}',
+        f'{{ ObservationConnection(_cursor: "{page["next"]}") {FIELDS} }}',
+    ):
+        answer = await filled.post("$graphql", json={"query": other})
+        assert "cursor" in answer.json()["errors"][0]["message"]
+
+
+async def test_a_list_has_all_or_says_so(filled, server):
+    """Never silently less than there is, unless `_count` asks for that."""
+    services = server._pages.state.services
+    small = replace(services, settings=services.settings.model_copy(update={"page_size_max": 3}))
+
+    async def told(query: str) -> dict[str, Any]:
+        request = FhirRequest(
+            "GET", "$graphql", Grant.open(), "http://x/fhir", query=(("query", query),),
+            target=Target(),
+        )  # fmt: skip
+        answer: dict[str, Any] = json.loads((await graphql(request, small)).body)
+        return answer
+
+    assert (await told("{ PatientList { id } }"))["errors"][0]["message"].startswith("More than 3")
+    assert (await told("{ PatientList(_count: 4) { id } }"))["errors"]
+    for count in (1, 3):
+        answer = await told(f"{{ PatientList(_count: {count}) {{ id }} }}")
+        assert len(answer["data"]["PatientList"]) == count
 
 
 async def test_get_with_variables_and_an_operation_name(one):
@@ -213,6 +291,15 @@ REFUSED = [
     ("{ id { x } }", "id is a plain value"),
     ("{ name(uses: official) { use } }", "name has no argument 'uses'"),
     ("{ birthDate(_count: 1) }", "birthDate has no argument '_count'"),
+    ("{ name { given(_count: 1) } }", "given has no argument '_count'"),
+    ("{ managingOrganization { resource { nothing } } }", "nothing is no field of any resource"),
+    ("{ managingOrganization { resource { status { x } } } }", "status is a plain value"),
+    ("{ managingOrganization { resource(type: Practitioner) { status } } }",
+     "Practitioner has no field 'status'"),
+    ("{ managingOrganization { resource(type: Practioner) { id } } }",
+     "resource cannot be of type Practioner"),
+    ("{ ObservationConnection(_reference: patient, _cursor: \"x\") { next } }",
+     "goes on by its cursor at the root"),
     ("{ id @flat }", "There is no @flat"),
     ("{ name @first @slice(path: \"use\") { use } }", "@first and @slice"),
     ("{ ...on Observation { id } }", "A Patient is never a Observation"),
@@ -242,9 +329,9 @@ async def test_what_cannot_be_asked_is_refused_in_both_forms(one, query, text):
 
 
 FAILED = [
-    ("{ id generalPractitioner { resource { id } } }",
-     ["generalPractitioner", 0, "resource"], "not-found",
-     {"id": "p", "generalPractitioner": [{"resource": None}]}),
+    ("{ managingOrganization { resource { status } } }",
+     ["managingOrganization", "resource", "status"], "invalid",
+     {"managingOrganization": {"resource": {"status": None}}}),
     ("{ id ObservationList(_reference: patent) { id } }",
      ["ObservationList"], "not-supported", {"id": "p", "ObservationList": None}),
     ("{ id ObservationList(_reference: patient, status: \"final\", date: \"x\") { id } }",
@@ -262,6 +349,30 @@ async def test_a_field_that_fails_is_null_and_told(one, query, path, code, data)
     (error,) = answer.json()["errors"]
     assert error["path"] == path
     assert error["extensions"]["resource"]["issue"][0]["code"] == code
+
+
+async def test_a_reference_that_leads_nowhere_is_all_there_is(one):
+    """Unless it is optional: the error stands in the place of the data."""
+    query = "{ id generalPractitioner { resource { id } } }"
+    answer = await one.post("Patient/p/$graphql", json={"query": query})
+    assert answer.status_code == 422
+    assert "data" not in answer.json()
+    (error,) = answer.json()["errors"]
+    assert error["path"] == ["generalPractitioner", 0, "resource"]
+    assert error["extensions"]["resource"]["issue"][0]["code"] == "not-found"
+
+
+COLLATED = [
+    ("{ name @flatten { family @singleton } }", "2 values"),
+    ("{ name @flatten { x: use } contact @flatten { name @flatten { x: family } } }",
+     "a code and a string"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("query", "text"), COLLATED)
+async def test_what_cannot_be_collated_is_an_error(one, query, text):
+    answer = await one.post("Patient/p/$graphql", json={"query": query})
+    assert any(text in error["message"] for error in answer.json()["errors"]), answer.text
 
 
 async def test_an_instance_that_is_not_there_is_404(one):
@@ -302,7 +413,7 @@ async def test_nothing_is_shown_that_the_grant_hides(filled, server):
     query = (
         "{ ObservationList { id } PatientConnection { count } Patient(id: b) { id } "
         'hidden: Organization(id: "h") { id } OrganizationList { id } '
-        'Patient2: Patient(id: "a") { managingOrganization { resource { id } } } }'
+        'Patient2: Patient(id: "a") { managingOrganization { resource(optional: true) { id } } } }'
     ).replace("id: b", 'id: "b"')
     request = FhirRequest(
         "GET", "$graphql", grant, "http://x/fhir", query=(("query", query),), target=Target()
@@ -313,5 +424,5 @@ async def test_nothing_is_shown_that_the_grant_hides(filled, server):
     assert answer["data"]["Patient"] is None
     assert answer["data"]["hidden"] is None
     assert answer["data"]["OrganizationList"] is None
-    assert answer["data"]["Patient2"] == {"managingOrganization": {"resource": None}}
-    assert len(answer["errors"]) == 4
+    assert answer["data"]["Patient2"] == {"managingOrganization": {}}
+    assert len(answer["errors"]) == 3

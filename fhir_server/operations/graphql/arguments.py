@@ -18,7 +18,10 @@ MAX_EXPRESSION = 1000
 """Characters of a FHIRPath expression in an argument."""
 
 NAVIGATION = ("_count", "_offset", "fhirpath")
-"""Arguments of every list of elements; any other is the name of a child and its value."""
+"""Arguments of every complex element; any other is the name of a child and its value."""
+
+CURSORS = ("_cursor", "cursor")
+"""What continues a Connection; the specification has it by both names."""
 
 
 def arguments(
@@ -59,9 +62,20 @@ def navigated(
             kept = [item for item in kept if isinstance(item, dict) and _has(item, key, texts)]
     if "fhirpath" in given:
         kept = _where(kept, str(given["fhirpath"]), parent, parent_type, name)
-    start = whole("_offset", given["_offset"]) if "_offset" in given else 0
-    end = start + whole("_count", given["_count"]) if "_count" in given else None
+    start, end = span(given)
     return kept[start:end]
+
+
+def span(given: Mapping[str, Any]) -> tuple[int, int | None]:
+    """Which of a list `_offset` and `_count` ask for: the first, and the one after the last."""
+    start = whole("_offset", given["_offset"]) if "_offset" in given else 0
+    return start, start + whole("_count", given["_count"]) if "_count" in given else None
+
+
+def fits(resource: dict[str, Any], expression: str) -> bool:
+    """Whether `fhirpath` among the arguments of a search keeps the resource."""
+    type_ = resource["resourceType"]
+    return bool(_evaluated(f"{type_}.where", expression, resource, type_))
 
 
 def as_text(value: Any) -> str:
@@ -80,13 +94,15 @@ def _has(item: dict[str, Any], key: str, texts: set[str]) -> bool:
 
 
 def _where(kept: list[Any], expression: str, parent: Any, parent_type: str, name: str) -> list[Any]:
+    narrowed = {**parent, name: kept} if isinstance(parent.get(name), list) else parent
+    return _evaluated(f"`{name}`.where", expression, narrowed, parent_type)
+
+
+def _evaluated(where: str, expression: str, value: Any, type_: str) -> list[Any]:
     if len(expression) > MAX_EXPRESSION:
         raise MalformedRequest(f"fhirpath may have {MAX_EXPRESSION} characters")
     try:
         fhirpath.compile(expression)  # by itself, so that it cannot leave the brackets
-        narrowed = {**parent, name: kept} if isinstance(parent.get(name), list) else parent
-        return fhirpath.compile(f"`{name}`.where({expression})").evaluate(
-            narrowed, type_=parent_type
-        )
+        return fhirpath.compile(f"{where}({expression})").evaluate(value, type_=type_)
     except fhirpath.FhirPathError as error:
         raise MalformedRequest(f"fhirpath: {error}") from None

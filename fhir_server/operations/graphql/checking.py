@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 
 from graphql import (
     DirectiveNode,
+    EnumValueNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
     InlineFragmentNode,
     SelectionSetNode,
+    StringValueNode,
 )
 
-from fhir_server.operations.graphql.arguments import NAVIGATION
+from fhir_server.operations.graphql.arguments import CURSORS, NAVIGATION
 from fhir_server.operations.graphql.document import Query, Refused
 from fhir_server.operations.graphql.fields import ROOT, Field, Fields
 
@@ -102,12 +104,34 @@ class _Checker:
         self._counted(node)
         name = node.name.value
         found = self.fields.find(type_, name)
+        if found is None and type_ == "Resource":
+            return self._of_some_type(node, depth)
         if found is None:
             text = f"{type_} has no field '{name[:80]}'{self.fields.nearest(type_, name)}"
             if name in ("__schema", "__type"):
                 text = _NO_INTROSPECTION
             self.errors.append(GraphQLError(text, node))
             return False
+        return self._found(type_, node, found, depth)
+
+    def _of_some_type(self, node: FieldNode, depth: int) -> bool:
+        """A field of a resource of any type: it must be right for one of them."""
+        candidates = self.fields.anywhere(node.name.value)
+        if not candidates:
+            self._refuse(node, "is no field of any resource")
+        known, refusals = self.errors, []
+        for candidate in candidates:
+            self.errors = []
+            loads = self._found("Resource", node, candidate, depth)
+            refusals.append(self.errors)
+            self.errors = known
+            if not refusals[-1]:
+                return loads
+        self.errors += refusals[0] if refusals else []
+        return False
+
+    def _found(self, type_: str, node: FieldNode, found: Field, depth: int) -> bool:
+        name = node.name.value
         self._arguments(type_, node, found)
         if found.type and node.selection_set is None:
             text = f"{name} is an object; say which of its fields you want: {name} {{ ... }}"
@@ -115,7 +139,8 @@ class _Checker:
         elif not found.type and node.selection_set is not None:
             self.errors.append(GraphQLError(f"{name} is a plain value without fields", node))
         elif node.selection_set is not None:
-            below = self.selections(found.type, node.selection_set, depth + 1)
+            about = self._target(node) if found.kind == "resolve" else found.type
+            below = self.selections(about, node.selection_set, depth + 1)
             if below:
                 self.loading.add(id(node))
             return below or found.kind in ("resolve", "read", "list", "connection")
@@ -127,14 +152,16 @@ class _Checker:
             case "list" | "connection":
                 if type_ != ROOT and "_reference" not in names:
                     self._refuse(node, "needs _reference: the parameter that points here")
+                if type_ != ROOT and not set(CURSORS).isdisjoint(names):
+                    self._refuse(node, "goes on by its cursor at the root of a query of its own")
                 return
             case "read":
-                if names != ["id"]:
+                if names not in (["id"], ["_id"]):
                     self._refuse(node, f"takes id and nothing else: {found.type}(id: ...)")
                 return
             case "resolve":
                 allowed: tuple[str, ...] = ("optional", "type")
-            case "element" | "extras" if found.many:
+            case "element" if found.type:
                 allowed = NAVIGATION
             case _:
                 allowed = ()
@@ -144,6 +171,16 @@ class _Checker:
             child = self.fields.find(found.type, name) if allowed is NAVIGATION else None
             if child is None or child.kind != "element" or child.type:
                 self._refuse(node, f"has no argument '{name[:80]}'")
+
+    def _target(self, node: FieldNode) -> str:
+        """The type that `resource(type: ...)` says, `Resource` where it says none or several."""
+        for argument in node.arguments or ():
+            value = argument.value
+            if argument.name.value == "type" and isinstance(value, EnumValueNode | StringValueNode):
+                if self.fields.is_resource(value.value):
+                    return value.value
+                self._refuse(node, f"cannot be of type {value.value[:80]}: there is none")
+        return "Resource"
 
     def _refuse(self, node: FieldNode, text: str) -> None:
         self.errors.append(GraphQLError(f"{node.name.value} {text}", node))

@@ -6,6 +6,7 @@ system-wide query) and, for a search of a type with pages, `PatientConnection` a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
@@ -23,11 +24,12 @@ Kind = Literal["element", "extras", "typename", "type", "resolve", "read", "list
 class Field:
     """A field: `element` is a JSON property, `extras` the id and extensions of a primitive.
 
-    `type` is what its values are; empty for scalars.
+    `type` is what its values are; empty for scalars, whose type is the `code`.
     """
 
     kind: Kind
     type: str = ""
+    code: str = ""
     many: bool = False
     choice: bool = False
 
@@ -64,6 +66,11 @@ class Fields:
         if type_ == "Reference" and name == "resource":
             return Field("resolve", "Resource")
         return self._element(type_, name)
+
+    def anywhere(self, name: str) -> Sequence[Field]:
+        """The different fields of this name that resources have, whatever their types."""
+        found = (self.find(type_, name) for type_ in self._definitions.resource_types)
+        return list(dict.fromkeys(one for one in found if one is not None))
 
     def named(self, name: str) -> str:
         """The type that a fragment's condition means: `PatientContact` is `Patient.contact`."""
@@ -117,10 +124,10 @@ class Fields:
             element, code = row
             scalar = self._is_scalar(code)
             type_of = "" if scalar else (element.content or code)
-            return Field("element", type_of, element.many, element.choice)
+            return Field("element", type_of, code, element.many, element.choice)
         row = definition.json.get(name[1:]) if name.startswith("_") else None
         if row is not None and self._is_scalar(row[1]):
-            return Field("extras", "Element", row[0].many)
+            return Field("extras", "Element", many=row[0].many)
         return None
 
     def _is_scalar(self, code: str) -> bool:

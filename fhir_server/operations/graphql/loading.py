@@ -6,9 +6,13 @@ https://hl7.org/fhir/R4/graphql.html#searching
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import msgspec
 
 from fhir_server.access.grant import Action
 from fhir_server.errors import (
@@ -21,13 +25,15 @@ from fhir_server.errors import (
 )
 from fhir_server.exchange import FhirRequest
 from fhir_server.fhir import codec, references
-from fhir_server.interactions.rows import Reader
+from fhir_server.interactions.finder import StoreFinder
+from fhir_server.interactions.rows import Reader, Rows
 from fhir_server.interactions.searchset import Scope, compile_queries, count, paging_of
-from fhir_server.operations.graphql.arguments import as_text, whole
+from fhir_server.operations.graphql.arguments import CURSORS, as_text, fits, span
 from fhir_server.search import cursor
 from fhir_server.search.criteria import nearest
+from fhir_server.search.cursor import Cursor
 from fhir_server.search.paging import Edges, Linker
-from fhir_server.search.request import parse
+from fhir_server.search.request import Paging, SearchRequest, parse
 from fhir_server.services import Services
 
 MAX_RESOURCES = 5_000
@@ -41,7 +47,15 @@ AT_ONCE = 8
 
 Resource = dict[str, Any]
 
-_RESULT = frozenset({"_count", "_cursor", "_offset", "_sort", "_total"})
+_RESULT = frozenset({"_count", "_sort", "_total"})
+
+
+class _Turn(NamedTuple):
+    """What a Connection's `next` says: the search, `fhirpath`, and the signed place in it."""
+
+    asked: list[tuple[str, str]]
+    path: str
+    cursor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,51 +110,97 @@ class Loader:
     ) -> Found:
         """The resources of a type that meet the arguments of a List or Connection.
 
-        `pointing` is the resource that `_reference` must lead to, empty at the system level.
+        `pointing` is the resource that `_reference` must lead to, empty at the system level. A List
+        has all of them, or as many as `_count` asks for. Raises TooCostly where they are too many.
         """
         if not self.request.grant.allows(type_, Action.SEARCH):
             raise Forbidden(f"Not permitted: search of {type_}")
         self._searches += 1
         if self._searches > MAX_SEARCHES:
             raise TooCostly(f"The query makes more than {MAX_SEARCHES} searches")
+        pairs = self._pairs(type_, given, pointing)
         async with self._turn:
-            return await self._search(type_, self._pairs(type_, given, pointing), given, paged)
+            if paged:
+                return await self._page(type_, pairs, given)
+            return await self._all(type_, pairs, given)
 
-    async def _search(
-        self, type_: str, pairs: list[tuple[str, str]], given: Mapping[str, Any], paged: bool
+    async def _all(
+        self, type_: str, pairs: list[tuple[str, str]], given: Mapping[str, Any]
+    ) -> Found:
+        most = self.services.settings.page_size_max
+        pairs = [pair for pair in pairs if pair[0] != "_count"]
+        asked = parse((type_,), pairs, self.services.registry, paging=Paging(most, most))
+        offset, end = span(given)
+        fhirpath = given.get("fhirpath")
+        limit = most if fhirpath is not None or end is None else min(end, most)
+        rows = await self._rows(type_, asked, limit, None)
+        if rows.edges.after is not None and limit == most and limit != end:
+            raise TooCostly(
+                f"More than {most:,} of {type_} meet this; narrow it, or use {type_}Connection"
+            )
+        self._spend(len(rows.versions))
+        resources: list[Resource] = [codec.value(version.raw) for version in rows.versions]
+        if fhirpath is not None:
+            resources = [one for one in resources if fits(one, str(fhirpath))]
+        return Found(resources[offset:end], None, offset, limit, {})
+
+    async def _page(
+        self, type_: str, pairs: list[tuple[str, str]], given: Mapping[str, Any]
     ) -> Found:
         request, services = self.request, self.services
-        offset = whole("_offset", given["_offset"]) if "_offset" in given else 0
-        if offset and paged:
+        if "_offset" in given:
             raise MalformedRequest("A Connection is paged by _cursor, not by _offset")
+        fhirpath = str(given.get("fhirpath", ""))
+        at = ""
+        if (token := next((given[name] for name in CURSORS if name in given), None)) is not None:
+            turn = _turn(str(token))
+            if turn is None or (pairs and pairs != turn.asked) or fhirpath not in ("", turn.path):
+                raise MalformedRequest(
+                    "_cursor is none of this Connection; give it alone, as next or previous said it"
+                )
+            at, pairs, fhirpath = turn.cursor, turn.asked, turn.path
         asked = parse((type_,), pairs, services.registry, paging=paging_of(services))
-        scope = Scope((type_,), f"{request.base}/{type_}")
-        queries = await compile_queries(scope, asked, request, services)
-        linker = Linker(scope.url, asked.query, request.grant, services.cursor_key)
-        place = linker.current(asked.cursor)
-        most = services.settings.page_size_max
-        if offset + asked.count > most:
-            raise TooCostly(f"_offset and _count lead beyond {most}; use a Connection's _cursor")
-        reader = Reader(services.store, request.grant, request.session, offset + asked.count, False)
-        rows = await reader.read(queries, place)
+        linker = Linker(f"{request.base}/{type_}", asked.query, request.grant, services.cursor_key)
+        place = linker.current(at)
+        rows = await self._rows(type_, asked, asked.count, place)
         total = place.total if place else None
-        if paged and place is None and asked.total != "none":
-            total = (
-                len(rows.versions)
-                if asked.count and rows.edges.after is None
-                else await count(queries, request, services, rows.time)
-            )
-        versions = rows.versions[offset:]
-        self._spend(len(versions))
-        links = linker.links(rows.edges if asked.count else Edges(), asked.cursor, rows.time, total)
-        turns = {one.relation: one.url.rpartition(f"{cursor.PARAMETER}=")[2] for one in links}
-        resources = [codec.value(version.raw) for version in versions]
-        return Found(resources, total, offset, asked.count, turns)
+        if place is None and asked.total != "none":
+            total = len(rows.versions)
+            if not asked.count or rows.edges.after is not None:
+                total = await self._total(type_, asked, rows.time)
+        self._spend(len(rows.versions))
+        links = linker.links(rows.edges if asked.count else Edges(), at, rows.time, total)
+        turns = {
+            one.relation: _token(one.url.rpartition(f"{cursor.PARAMETER}=")[2], pairs, fhirpath)
+            for one in links
+            if one.relation in ("next", "previous")
+        }
+        resources: list[Resource] = [codec.value(version.raw) for version in rows.versions]
+        if fhirpath:
+            resources = [one for one in resources if fits(one, fhirpath)]
+        return Found(resources, total, 0, asked.count, turns)
+
+    async def _total(self, type_: str, asked: SearchRequest, time: int | None) -> int:
+        request, services = self.request, self.services
+        finder = StoreFinder(services.store, request.grant, request.session, time)
+        every = replace(asked, total="accurate")
+        queries = await compile_queries(Scope((type_,), ""), every, request, services, finder)
+        return await count(queries, request, services, time)
+
+    async def _rows(
+        self, type_: str, asked: SearchRequest, limit: int, place: Cursor | None
+    ) -> Rows:
+        request, services = self.request, self.services
+        time = place.time if place else None
+        finder = StoreFinder(services.store, request.grant, request.session, time)
+        queries = await compile_queries(Scope((type_,), ""), asked, request, services, finder)
+        reader = Reader(services.store, request.grant, request.session, limit, False)
+        return await reader.read(queries, place, finder.time)
 
     def _pairs(self, type_: str, given: Mapping[str, Any], pointing: str) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []
         for name, value in given.items():
-            if name == "_offset":
+            if name in ("_offset", "fhirpath", *CURSORS):
                 continue
             if name == "_reference":
                 found.append((self._reference(type_, str(value), pointing), pointing))
@@ -184,3 +244,17 @@ class Loader:
         self._resources += resources
         if self._resources > MAX_RESOURCES:
             raise TooCostly(f"The query reads more than {MAX_RESOURCES:,} resources")
+
+
+def _token(place: str, asked: Sequence[tuple[str, str]], path: str) -> str:
+    """The cursor of a Connection, which needs no argument beside it."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(_Turn(list(asked), path, place))).decode()
+
+
+def _turn(token: str) -> _Turn | None:
+    """What a cursor says; None where it is none. The place in it is verified by its search."""
+    try:
+        text = base64.b64decode(token, altchars=b"-_", validate=True)
+        return msgspec.json.decode(text, type=_Turn)
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        return None

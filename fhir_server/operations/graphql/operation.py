@@ -20,7 +20,7 @@ from fhir_server.operations.graphql.checking import check
 from fhir_server.operations.graphql.document import Refused, read_query
 from fhir_server.operations.graphql.fields import ROOT, Fields
 from fhir_server.operations.graphql.loading import Loader
-from fhir_server.operations.graphql.walking import Node, Walker, located
+from fhir_server.operations.graphql.walking import Node, Unresolved, Walker, located
 from fhir_server.services import Services
 
 _HEADERS = {"content-type": "application/json; charset=utf-8"}
@@ -38,7 +38,8 @@ async def graphql(request: FhirRequest, services: Services) -> FhirResponse:
     """200 with `data`, and `errors` for the parts that failed.
 
     A query that cannot be carried out at all has errors alone, under the status of its fault: 400,
-    404 for an instance that is not there, 422 for one that reads too much.
+    404 for an instance that is not there, 422 for one that reads too much or has a reference that
+    leads nowhere.
     """
     try:
         call = read_call(request)
@@ -67,6 +68,9 @@ async def graphql(request: FhirRequest, services: Services) -> FhirResponse:
             for error, issue in zip(refused.errors, issues, strict=True)
         ]
         return _answer(400, None, errors)
+    except Unresolved as error:
+        node, path = error.place or (None, None)
+        return _answer(error.status, None, [located(error, node, path)])
     except FhirError as error:
         return _answer(error.status, None, [located(error, None, None)])
     return _answer(200, data, walker.errors)

@@ -20,7 +20,7 @@ from graphql import (
     SelectionSetNode,
 )
 
-from fhir_server.errors import FhirError, MalformedRequest, TooCostly
+from fhir_server.errors import FhirError, MalformedRequest, TooCostly, Unprocessable
 from fhir_server.fhir import fhirpath
 from fhir_server.fhir.outcome import outcome
 from fhir_server.operations.graphql.arguments import arguments, as_text, navigated
@@ -30,6 +30,12 @@ from fhir_server.operations.graphql.fields import EDGE, ROOT, Field, Fields, typ
 from fhir_server.operations.graphql.loading import Found, Loader
 
 Path = tuple[str | int, ...]
+
+
+class Unresolved(Unprocessable):
+    """A reference that leads nowhere and is not optional: there is no answer but this error."""
+
+    place: tuple[FieldNode, Path] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +79,17 @@ class Walker:
             self._collect(node, one.selections, collected)
         for name, nodes in collected.items():
             try:
-                await self._field(node, name, nodes, way, out)
+                for same in self._parted(node, nodes):
+                    await self._field(node, name, same, way, out)
             except TooCostly:
+                raise
+            except Unresolved as error:
+                error.place = error.place or (nodes[0], (*way.path, name))
                 raise
             except FhirError as error:
                 self._failed(error, nodes[0], (*way.path, name))
                 if not _directives(nodes[0]) & {"flatten"}:
-                    out.slot(name, many=False, single=False)
+                    out.fail(name)
         return out
 
     def _collect(
@@ -111,6 +121,20 @@ class Walker:
                     return False
         return True
 
+    def _parted(self, node: Node, nodes: list[FieldNode]) -> Sequence[list[FieldNode]]:
+        """The nodes of one name; `resource(type: ...)` may stand beside another type's."""
+        if node.type != "Reference" or nodes[0].name.value != "resource":
+            return [nodes]
+        parts: list[list[FieldNode]] = []
+        for one in nodes:
+            given = arguments(one, self.query.variables)
+            same = [part for part in parts if arguments(part[0], self.query.variables) == given]
+            if same:
+                same[0].append(one)
+            else:
+                parts.append([one])
+        return parts
+
     async def _field(
         self, node: Node, name: str, nodes: list[FieldNode], way: _Way, out: Output
     ) -> None:
@@ -140,14 +164,16 @@ class Walker:
         many = (found.many and not first) or way.listed
         if not flat and path is None:
             searched = many and (found.kind == "list" or found.type.endswith(EDGE))
-            out.slot(name + way.suffix, many=many, single=single, found=searched)
+            code = found.type or found.code
+            out.slot(name + way.suffix, code, many=many, single=single, found=searched)
         suffixes = [
             way.suffix if path is None else f"{way.suffix}.{_part(path, item, index)}"
             for index, item in enumerate(items)
         ]
         if not found.type:
             for item, suffix in zip(items, suffixes, strict=True):
-                out.slot(name + suffix, many=many, single=single).values.append(item.value)
+                slot = out.slot(name + suffix, found.code, many=many, single=single)
+                slot.values.append(item.value)
             return
         below = [node.selection_set for node in nodes if node.selection_set is not None]
         inner = [
@@ -161,7 +187,8 @@ class Walker:
             if flat:
                 out.absorb(output)
             else:
-                out.slot(name + suffix, many=many, single=single).values.append(output)
+                slot = out.slot(name + suffix, found.type, many=many, single=single)
+                slot.values.append(output)
 
     async def _objects(
         self,
@@ -197,7 +224,8 @@ class Walker:
             case "type":
                 return [replace(node, value=node.value.get("resourceType"))]
             case "read":
-                resource = await self.loader.read(found.type, as_text(given["id"]))
+                id_ = given.get("id", given.get("_id"))
+                resource = await self.loader.read(found.type, as_text(id_))
                 return [_resource(resource)]
             case "resolve":
                 return await self._resolved(node, given)
@@ -236,16 +264,17 @@ class Walker:
             resource = await self.loader.resolve(node.value, node.holder)
         except TooCostly:
             raise
-        except FhirError:
+        except FhirError as error:
             if given.get("optional") in (True, "true"):
                 return []
-            raise
+            raise Unresolved(str(error), code=error.issues[0].code) from None
         contained = str(node.value.get("reference", "")).startswith("#")
         found = _resource(resource)
         if contained:
             found = replace(found, holder=node.holder)
         wanted = given.get("type")
-        return [found] if wanted is None or found.type == wanted else []
+        types = wanted if isinstance(wanted, list) else [wanted]
+        return [found] if wanted is None or found.type in types else []
 
     def _agree(self, name: str, nodes: Sequence[FieldNode], given: Mapping[str, Any]) -> None:
         """Raise where one name in the answer would mean two things."""
