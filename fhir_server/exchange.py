@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fhir_server.access.grant import Grant
@@ -90,16 +90,7 @@ class Prefer:
     """The Prefer header (RFC 7240) as FHIR uses it: `return`, `handling`, `respond-async`."""
 
     def __init__(self, header: str) -> None:
-        self._text = header
-
-    @cached_property
-    def _values(self) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for part in self._text.replace(";", ",").split(","):
-            name, _, value = part.partition("=")
-            if name.strip():
-                found.setdefault(name.strip().lower(), value.strip().strip('"'))
-        return found
+        self._values = _preferences(header)
 
     @property
     def returning(self) -> str:
@@ -124,3 +115,13 @@ class Prefer:
     def respond_async(self) -> bool:
         """Whether the caller asks for an asynchronous answer."""
         return "respond-async" in self._values
+
+
+@lru_cache(maxsize=64)  # clients send the same few
+def _preferences(header: str) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for part in header.replace(";", ",").split(","):
+        name, _, value = part.partition("=")
+        if name.strip():
+            found.setdefault(name.strip().lower(), value.strip().strip('"'))
+    return found
