@@ -15,7 +15,8 @@ MAX_KEYS = 50_000
 """Keys of one resource, ordered ones included."""
 
 MAX_BYTES = 3_500_000
-"""Bytes that they may take: MongoDB's document of 16 MB holds them beside 12 MB of resource."""
+"""Bytes that they may take: MongoDB's document of 16 MB holds them, once more what the index has of
+them, and the resource, which goes into a file of its own where there are many (`store.blobs`)."""
 
 _ROW_BYTES = 60
 """What BSON adds to a key in `r`, two numbers included; one in `k` has less."""

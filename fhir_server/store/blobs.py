@@ -25,12 +25,26 @@ from fhir_server.store.database import Database, available
 from fhir_server.store.indexes import Collections
 from fhir_server.store.version import Version, history_id
 
-LARGE = 12 * 1024 * 1024
+LARGE = 8 * 1024 * 1024
 """More bytes than this go to GridFS; the keys must fit beside the rest (MongoDB's limit: 16 MB)."""
+
+_SMALL = 1024 * 1024
+"""So many bytes have room beside any keys."""
+
+_BESIDE = 1_000
+"""Bytes that a key may take, with all that the index has of it."""
 
 BUCKET = "blobs"
 YOUNG = timedelta(hours=1)
 SWEEP_SECONDS = 3600
+
+
+def is_large(version: Version) -> bool:
+    """Whether the bytes of a version need a file, so that its keys have room in the document."""
+    size = len(version.raw)
+    if size <= _SMALL or version.keys is None:
+        return size > LARGE
+    return size + _BESIDE * len(version.keys.k) > LARGE
 
 
 class Blobs:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from fhir_server.access.grant import Action, Grant
 from fhir_server.errors import Forbidden
-from fhir_server.store.blobs import LARGE, Blobs
+from fhir_server.store.blobs import Blobs, is_large
 from fhir_server.store.database import Document
 from fhir_server.store.groups import Group
 from fhir_server.store.indexes import Collections
@@ -120,9 +120,7 @@ class Writes:
                 await insertion.within(documents[first : first + LOT], session)
 
     async def _with_blob(self, version: Version) -> Version:
-        if len(version.raw) <= LARGE:
-            return version
-        return await self._blobs.put(version)
+        return await self._blobs.put(version) if is_large(version) else version
 
     async def _replacement(self, new: Version, old: Version) -> Replaced:
         document = current_document(await self._with_blob(new), old)

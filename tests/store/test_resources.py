@@ -8,7 +8,9 @@ import pytest
 
 from fhir_server.access.grant import Action, Grant
 from fhir_server.errors import DuplicateId, Forbidden, Gone, NotFound, TooLarge, Unprocessable
+from fhir_server.search.collector import MAX_KEYS
 from fhir_server.search.keys import Range
+from fhir_server.store.blobs import LARGE
 from fhir_server.store.database import Database
 from fhir_server.store.resources import Store, VersionConflict
 from tests.stored import OPEN, deletion, narrow, version
@@ -190,6 +192,16 @@ async def test_files_that_nothing_points_to_are_swept(store: Store) -> None:
     assert await store.blobs.sweep() == 0
     assert await store.blobs.sweep(datetime.now(UTC) + timedelta(hours=2)) == 1
     assert (await store.read("Binary", "a", OPEN)).raw == raw
+
+
+@pytest.mark.parametrize("size", [1024 * 1024, LARGE])
+async def test_many_keys_have_room_beside_a_large_resource(store: Store, size: int) -> None:
+    keys = [f"code={number:040}" for number in range(MAX_KEYS)]
+    raw = b"x" * size
+    await store.insert([version("a", keys=keys, patient="p" * 64, raw=raw)], OPEN)
+    assert (await store.read("Observation", "a", OPEN)).raw == raw
+    filter_ = {"p": "p" * 64, "k": keys[-1]}
+    assert await store.count("Observation", filter_, OPEN) == 1
 
 
 async def test_stamps_never_go_back(store: Store) -> None:
