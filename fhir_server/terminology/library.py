@@ -141,11 +141,17 @@ class WithGiven:
     def __init__(self, library: Library, given: Sequence[Json]) -> None:
         self._library = library
         self._given = given
+        self._systems: dict[int, MemoryCodeSystem] = {}
 
     async def code_system(self, url: str, version: str = "") -> CodeSystem | None:
         """As `Library.code_system`."""
         found = self._find("CodeSystem", url, version)
-        return MemoryCodeSystem(found) if found else await self._library.code_system(url, version)
+        if found is None:
+            return await self._library.code_system(url, version)
+        kept = self._systems.get(id(found))
+        if kept is None:
+            kept = self._systems[id(found)] = MemoryCodeSystem(found)
+        return kept
 
     async def value_set(self, url: str, version: str = "") -> Json | None:
         """As `Library.value_set`."""

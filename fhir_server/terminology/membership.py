@@ -7,7 +7,7 @@ are asked code by code. Abstract concepts, which only gather others, are no choi
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -15,7 +15,9 @@ from fhir_server.errors import FhirError
 from fhir_server.fhir import definitions as r4
 from fhir_server.terminology import base
 from fhir_server.terminology.code_system import Query
+from fhir_server.terminology.concept import speaks
 from fhir_server.terminology.library import BaseLibrary, Library, canonical
+from fhir_server.terminology.memory import MemoryCodeSystem
 from fhir_server.terminology.value_set import Compiled, Member, prepare
 
 Result = TypeVar("Result")
@@ -60,6 +62,23 @@ class Membership:
         if url not in self._codings:
             self._codings[url] = self._list(url)
         return self._codings[url]
+
+    def displays(self, system: str, version: str, code: str, language: str) -> Sequence[str]:
+        """How a code may be displayed, its own display first; empty where that cannot be told.
+
+        It can for code systems that are in memory, in this version, and whose concept says
+        something in the `language` (empty: in any).
+        """
+        known = _run(self._library.code_system(system, version))
+        if not isinstance(known, MemoryCodeSystem):
+            return ()
+        concept = _run(known.find((code,))).get(code)
+        if concept is None or not concept.display:
+            return ()
+        tags = [known.head.language or "en", *(one.language for one in concept.designations)]
+        if language and not any(speaks(tag, language) for tag in tags if tag):
+            return ()
+        return concept.display, *(one.value for one in concept.designations)
 
     def _otherwise(self, url: str, system: str | None, code: str) -> bool:
         """Whether another spelling of the code is in, where case does not count."""

@@ -9,6 +9,7 @@ from typing import Any
 from fhir_server.errors import Issue
 from fhir_server.fhir.definitions import Definitions
 from fhir_server.fhir.elements import NONE, Elements
+from fhir_server.validation.advice import advice
 from fhir_server.validation.invariants import Invariants
 from fhir_server.validation.native import NATIVE
 from fhir_server.validation.profiles import library as profiles
@@ -45,7 +46,8 @@ class Validator:
         self._structure = Structure(definitions)
         self.compiler = Compiler(definitions, self.library, self._members, self._structure.check)
         extensions = Extensions(definitions, self.compiler)
-        self._invariants = Invariants(definitions, extended=extensions, native=NATIVE)
+        told = advice(self._members.displays)
+        self._invariants = Invariants(definitions, extended=extensions, native=told)
         self._demands = Invariants(definitions, ("error",), extensions, NATIVE)
         self._checker = Checker(self.compiler, unknown_profile, demanded)
 

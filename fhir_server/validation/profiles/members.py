@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -26,10 +27,17 @@ class LiveMembers:
 
     def contains(self, value_set: str, system: str | None, code: str) -> bool | None:
         """Whether a value set has a code; None where that cannot be told here."""
+        return self._now().contains(value_set, system, code)
+
+    def displays(self, system: str, version: str, code: str, language: str) -> Sequence[str]:
+        """How a code may be displayed; empty where that cannot be told here."""
+        return self._now().displays(system, version, code, language)
+
+    def _now(self) -> Membership:
         if self._membership is None:
             given = list(self._given.values())
             self._membership = Membership(WithGiven(self._library, given)) if given else self._base
-        return self._membership.contains(value_set, system, code)
+        return self._membership
 
     def put(self, id_: str, raw: bytes) -> None:
         """Take in a ValueSet or CodeSystem under an id, instead of what was there before."""
