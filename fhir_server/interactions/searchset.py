@@ -7,7 +7,7 @@ grant. https://hl7.org/fhir/R4/http.html#search
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import urandom
 from time import perf_counter, time_ns
@@ -27,12 +27,13 @@ from fhir_server.interactions.explanation import explanation, take_explain
 from fhir_server.interactions.finder import StoreFinder, context_of
 from fhir_server.interactions.inclusion import included
 from fhir_server.interactions.rows import Reader, Rows
-from fhir_server.search.chain import resolve
-from fhir_server.search.compile import Query, plan
+from fhir_server.search.chain import inside, resolve
+from fhir_server.search.compile import Part, Query, combine, plan
 from fhir_server.search.cursor import Cursor
 from fhir_server.search.direction import sieve
 from fhir_server.search.paging import Edges, Linker
-from fhir_server.search.request import Paging, SearchRequest, parse
+from fhir_server.search.request import Paging, SearchRequest
+from fhir_server.search.understanding import understand
 from fhir_server.services import Services
 from fhir_server.store.resources import Version
 
@@ -64,19 +65,23 @@ async def search(
         )
     began = perf_counter()
     explained, pairs = take_explain(pairs, scope.types, request)
-    asked = parse(
+    asked, query, parts = understand(
         scope.types,
         pairs,
+        applied,
         services.registry,
+        services.settings.base,
         lenient=is_lenient(request, services),
         paging=paging_of(services),
     )
-    asked = replace(asked, applied=(*applied, *asked.applied)) if applied else asked
-    linker = Linker(scope.url, asked.query, request.grant, services.cursor_key)
+    linker = Linker(scope.url, query, request.grant, services.cursor_key)
     cursor = None if asked.counts_only else linker.current(asked.cursor)
     time = cursor.time if cursor else None
     finder = StoreFinder(services.store, request.grant, request.session, time)
-    queries = await compile_queries(scope, asked, request, services, finder)
+    if parts is None:
+        queries = await compile_queries(scope, asked, request, services, finder)
+    else:
+        queries = planned(scope, asked, parts, request)
     if explained:
         return await explanation(asked, queries, began, request, services)
     if asked.counts_only:
@@ -146,6 +151,21 @@ def is_lenient(request: FhirRequest, services: Services) -> bool:
     header = request.header("prefer")
     handling = Prefer(header).handling if header else ""
     return (handling or services.settings.search_handling) == "lenient"
+
+
+def planned(
+    scope: Scope,
+    asked: SearchRequest,
+    parts: Mapping[str, Sequence[Part]],
+    request: FhirRequest,
+) -> list[Query]:
+    """As `compile_queries`, of parts that are compiled already."""
+    alone = len(parts) == 1
+    return [
+        plan(type_, combine([*inside(scope.compartment), *found]), asked.sort, alone=alone)
+        for type_, found in parts.items()
+        if request.grant.allows(type_, Action.SEARCH)
+    ]
 
 
 async def compile_queries(
