@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any
 
 from fhir_server.fhir.definitions import Definitions
@@ -57,7 +57,7 @@ class Walk:
         self._direct = self._properties()
 
     @property
-    def names(self) -> Iterable[str]:
+    def names(self) -> Set[str]:
         """The JSON properties that the paths begin with."""
         return self._tree.keys()
 

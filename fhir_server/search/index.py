@@ -123,19 +123,19 @@ class Indexer:
         for name, value in resource.items():
             element = elements.get(name)
             if element is None or element.value is not value:
-                plan.shares.look({name: value}, out, fusions)
+                plan.shares.look(name, value, out, fusions)
                 continue
             finder, share = element.found
             if finder is self and share is not None:
                 share.add_to(out, fusions)
             elif finder is self and element.alone:
                 own = Collector(resource, self._base_url, self._zone)
-                share = plan.shares.share({name: value}, own)
+                share = plan.shares.share(name, value, own)
                 element.found = self, share
                 share.add_to(out, fusions)
             else:
                 # Kept from the second time on: an identifier or instant never comes again.
-                plan.shares.look({name: value}, out, fusions)
+                plan.shares.look(name, value, out, fusions)
                 element.found = self, None
 
     def _whole(self, plan: _Plan, resource: dict[str, Any], out: Collector) -> None:

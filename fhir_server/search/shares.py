@@ -71,27 +71,41 @@ class Shares:
         slots = {slot: parameter.paths or () for slot, parameter in enumerate(self._plain)}
         self._walk = Walk(definitions, type_, type_, slots)
 
-    def share(self, part: dict[str, Any], out: Collector) -> Share:
-        """The share of a part of a resource; `out` is empty."""
+        self._concerned: dict[str, tuple[int, ...]] = {}
+
+    def share(self, name: str, value: Any, out: Collector) -> Share:
+        """The share of an element; `out` is empty."""
         fusions: Fusions = {}
-        self.look(part, out, fusions)
+        self.look(name, value, out, fusions)
         return Share(out, fusions)
 
-    def look(self, part: dict[str, Any], out: Collector, fusions: Fusions) -> None:
-        """Add to `out` and `fusions` what the part of a resource has."""
+    def look(self, name: str, value: Any, out: Collector, fusions: Fusions) -> None:
+        """Add to `out` and `fusions` what the element of a resource has."""
+        part = {name: value}
         parameter = None
         try:
-            for slot, nodes in self._walk.find(part, out.resource).items():
-                parameter = self._plain[slot]
-                parameter.kind.index(parameter, nodes, out)
-            for number, (parameter, kind, names) in enumerate(self._composites):
-                if not names.isdisjoint(part):
-                    sides = kind.sides(parameter, Node(self._type, part), out)
-                    if sides is not None:
-                        _add_sides(fusions, number, sides)
+            if name in self._walk.names:
+                for slot, nodes in self._walk.find(part, out.resource).items():
+                    parameter = self._plain[slot]
+                    parameter.kind.index(parameter, nodes, out)
+            for number in self._about(name):
+                parameter, kind, _ = self._composites[number]
+                sides = kind.sides(parameter, Node(self._type, part), out)
+                if sides is not None:
+                    _add_sides(fusions, number, sides)
         except UNREADABLE as error:
             raise unindexable(parameter, error) from error
-        add_words(part, self._names, out.narrative, out.texts)
+        if type(value) is not str or name in self._names:
+            add_words(part, self._names, out.narrative, out.texts)
+
+    def _about(self, name: str) -> tuple[int, ...]:
+        """The composites that may have a part in the element."""
+        found = self._concerned.get(name)
+        if found is None:
+            numbered = enumerate(self._composites)
+            found = tuple(number for number, (_, _, names) in numbered if name in names)
+            self._concerned[name] = found
+        return found
 
     def join(self, fusions: Mapping[int, Sides], out: Collector) -> None:
         """Add the keys of the composites whose sides the elements gave."""
