@@ -60,31 +60,26 @@ _PLAIN_PATTERN = re.compile(r"\^((?:[A-Za-z0-9_:]|\\?-)+)(?:\\\+\?)?=")
 def entries(type_: str, patient: str | None, keys: Sequence[str]) -> list[str]:
     """What the index has for a resource with these keys; `patient` is its `p`."""
     found: list[str] = []
-    records: dict[str, None] = {}
-    scoped: dict[str, None] = {}
+    add = found.append
     before = f"{_PATIENT}{patient} "
-    if patient is not None:
-        records[f"{before}*"] = None
     within = patient is not None and type_ != "Patient"
+    records = {} if patient is None else {f"{before}*": None}
+    scoped: dict[str, None] = {}
     for key in keys:
         name, _, value = key.partition("=")
         if name not in _NOTED:
-            found.append(key)
-        elif name in _OWN:
-            record = _record(value)
-            if record is not None:
-                records[record] = None
-            elif name != _COMPARTMENT or key in _in_compartment(type_, value):
-                found.append(key)
-        else:
+            add(key)
+        elif name not in _OWN:
             code, bare = _parts(key)
             if within and code is not None:
                 scoped[before + code] = None
             if bare is None or bare not in keys:
-                found.append(key)
-    found += records
-    found += scoped
-    return found
+                add(key)
+        elif value[:8] == _PATIENT and "/" not in value[8:]:
+            records[f"{value} *"] = None
+        elif name != _COMPARTMENT or _COMPARTMENT in _codes(type_, value.partition("/")[0]):
+            add(key)
+    return [*found, *records, *scoped]
 
 
 def narrowed(type_: str, filter_: Filter, guard: Filter | None = None) -> Filter:

@@ -115,7 +115,10 @@ def _key_fields(keys: Keys, name: str) -> Document:
     if keys.p is not None:
         fields["p"] = keys.p
     if keys.r:
-        fields["r"] = [one.document() for one in keys.r]
+        fields["r"] = [
+            {"k": k, "lo": lo, "hi": hi, "w": w} if w else {"k": k, "lo": lo, "hi": hi}
+            for k, lo, hi, w in keys.r
+        ]
     return fields
 
 
