@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from fhir_server.access.grant import NOTHING, Action, Filter
+from fhir_server.errors import UnsupportedParameter
 from fhir_server.exchange import FhirRequest
 from fhir_server.fhir import codec
 from fhir_server.search.compile import Query, plan
@@ -30,8 +31,13 @@ async def container_queries(
 ) -> list[Query]:
     """One query for each type of resource that contains such as meet the filter.
 
-    Raises UnsupportedParameter for an order other than `_lastUpdated`.
+    Raises UnsupportedParameter for an order other than `_lastUpdated`, and for a distance.
     """
+    if _computes(filter_):
+        raise UnsupportedParameter(
+            "near: the distance of contained resources is not known; leave _contained out",
+            expression="http.near",
+        )
     met: list[Filter] = [{"c": {"$elemMatch": {"type": type_, **filter_}}}]
     if compartment:
         met.append({"k": f"in={compartment}"})
@@ -96,6 +102,13 @@ async def contained_in(
                 raw = codec.encode(resource)
                 found.append(replace(version, id=f"{version.id}#{id_}", raw=raw))
     return found
+
+
+def _computes(filter_: Filter) -> bool:
+    """Whether something in the filter is an expression: MongoDB has none within an array."""
+    return "$expr" in filter_ or any(
+        _computes(part) for name in ("$and", "$or", "$nor") for part in filter_.get(name, ())
+    )
 
 
 def _mark(type_: str) -> str:

@@ -18,7 +18,7 @@ from fhir_server.interactions import walk
 from fhir_server.interactions.finder import StoreFinder, context_of
 from fhir_server.interactions.rows import Reader
 from fhir_server.interactions.searchset import Scope, compile_queries, count
-from fhir_server.search import chain, direction
+from fhir_server.search import chain, direction, near
 from fhir_server.search.compile import Query
 from fhir_server.search.cursor import Cursor
 from fhir_server.search.request import parse
@@ -127,10 +127,13 @@ DIRECTIONS: dict[str, dict[str, int]] = {
     "near, then far": {"direction.FEW": 0, "direction.MANY": 0, "walk.MOST_WALKED": 0},
     "near in small lots": {
         **{"direction.FEW": 0, "direction.MANY": 0, "walk.MOST_WALKED": 1_000_000},
-        **{"walk.FIRST_LOT": 1, "walk.LARGEST_LOT": 100},
+        **{"walk.FIRST_LOT": 1, "walk.LARGEST_LOT": 100, "near.EACH_ROUND": 1},
+    },
+    "near, but for much between": {
+        **{"direction.FEW": 0, "direction.MANY": 0, "near.MAX_BETWEEN": 90},
     },
 }
-MODULES = {"direction": direction, "walk": walk}
+MODULES = {"direction": direction, "near": near, "walk": walk}
 
 
 def turn(way: str, monkeypatch: pytest.MonkeyPatch) -> None:

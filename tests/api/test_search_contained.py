@@ -55,6 +55,14 @@ ROWS = [
 ]
 
 
+@pytest.mark.parametrize("how", ["true", "both"])
+async def test_a_distance_is_of_no_contained_resource(filled, how):
+    place = "near=48.85%7C2.35%7C1%7Ckm"
+    for query in (place, f"{place},{place[5:]}", f"status:not=active&{place}"):
+        assert_outcome(await filled.get(f"Location?{query}&_contained={how}"), 400, "not-supported")
+    assert ids(await get(filled, f"Location?near:missing=true&_contained={how}")) == []
+
+
 @pytest.mark.parametrize(("url", "expected"), ROWS)
 async def test_contained(filled, url, expected):
     found = await get(filled, url)

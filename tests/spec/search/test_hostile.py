@@ -64,6 +64,12 @@ QUERIES = {
     "a chain of 1,000": (chained(1_000), None),
     "a chain of 100,000": (chained(100_000), None),
     "_has 3 deep": (reversed_(3), []),
+    "_has 15 deep": (reversed_(7).replace("=x", ":missing=true"), []),
+    "_has 17 deep": (reversed_(8), None),
+    "chains and _has by turns": (
+        "Patient?" + "_has:Observation:subject:subject:Patient." * 8 + "_id=a", ["a"]),
+    "more of them by turns": (
+        "Patient?" + "_has:Observation:subject:subject:Patient." * 9 + "_id=a", None),
     "_has 1,000 deep": (reversed_(1_000), None),
     "untyped chain of many ways": ("Observation?" + "subject." * 10 + "name=x", None),
     "untyped chain through everything": ("Provenance?" + "target." * 6 + "_id=x", None),
