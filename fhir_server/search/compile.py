@@ -16,10 +16,10 @@ from fhir_server.access.grant import Filter
 from fhir_server.errors import UnsupportedParameter
 from fhir_server.search.computed import ComputedKey
 from fhir_server.search.conditions import Plain
-from fhir_server.search.entries import is_merged
 from fhir_server.search.keyset import Order
 from fhir_server.search.kinds import MatchContext
 from fhir_server.search.kinds.composite_match import ORDERED, fused, token_bound
+from fhir_server.search.narrowing import is_merged
 from fhir_server.search.registry import Parameter
 from fhir_server.search.sort import SortKey
 

@@ -18,7 +18,7 @@ from pymongo.errors import ExecutionTimeout, OperationFailure, PyMongoError
 
 from fhir_server.access.grant import NOTHING, Action, Filter, Grant
 from fhir_server.errors import TooCostly
-from fhir_server.search.entries import narrowed
+from fhir_server.search.narrowing import narrowed
 from fhir_server.store.blobs import Blobs
 from fhir_server.store.database import Database, Document, available
 from fhir_server.store.groups import Group

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fhir_server.access.grant import NOTHING, Action, Filter, Grant
-from fhir_server.search.entries import narrowed
+from fhir_server.search.narrowing import narrowed
 from fhir_server.store.database import Document
 from fhir_server.store.indexes import Collections
 from fhir_server.store.pages import Pages, Rows

@@ -15,10 +15,11 @@ from pymongo.collection import Collection
 from fhir_server.fhir import definitions
 from fhir_server.search.compile import compile_plain
 from fhir_server.search.conditions import Plain
-from fhir_server.search.entries import entries, narrowed
+from fhir_server.search.entries import entries
 from fhir_server.search.index import Indexer
 from fhir_server.search.kinds import Filter, MatchContext
 from fhir_server.search.kinds.composite_match import fused
+from fhir_server.search.narrowing import narrowed
 from fhir_server.search.registry import Parameter, Registry
 from fhir_server.store.indexes import CURRENT, models
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_server.search.entries import entries, is_merged, narrowed
+from fhir_server.search.entries import entries
 from fhir_server.search.meets import meets
+from fhir_server.search.narrowing import is_merged, narrowed
 from fhir_server.search.values import begins
 
 LOINC = "http://loinc.org"
