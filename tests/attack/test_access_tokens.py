@@ -6,14 +6,12 @@ RFC 9700 (OAuth security), RFC 8725 (JWT), RFC 9068 (access tokens), RFC 9449 (D
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from tests.callers import BASE, Served
@@ -276,133 +274,3 @@ async def test_the_same_claims_in_a_good_token_do_open(world: Served) -> None:
     """Without this, all of the above could be refused for another reason."""
     answer = await world.ask("GET", "Patient/b", await world.signed())
     assert answer.status_code == 200, answer.text
-
-
-async def test_rfc_6750_3_1_without_a_token_no_error_is_told(world: Served) -> None:
-    answer = await world.ask("GET", "Patient/b")
-    assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="fhir"'
-
-
-async def test_rfc_9700_4_3_2_a_token_in_the_url_is_no_token_s_68(world: Served) -> None:
-    answer = await world.ask("GET", f"Patient/b?access_token={await world.signed()}")
-    assert answer.status_code == 401
-
-
-async def test_rfc_6750_2_2_a_token_in_a_form_is_no_token(world: Served) -> None:
-    answer = await world.client.post("Patient/_search", data={"access_token": await world.signed()})
-    assert answer.status_code == 401
-
-
-async def test_two_authorization_headers_are_refused(world: Served) -> None:
-    token = await world.signed()
-    answer = await world.client.get(
-        "Patient/b",
-        headers=[("Authorization", "Bearer x"), ("Authorization", f"Bearer {token}")],
-    )
-    assert answer.status_code == 400
-    assert 'error="invalid_request"' in answer.headers["WWW-Authenticate"]
-
-
-@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic YTpi", "Token x", "\x01"])
-async def test_what_is_no_bearer_token_is_none(value: str, world: Served) -> None:
-    answer = await world.client.get("Patient/b", headers={"Authorization": value})
-    assert answer.status_code == 401
-
-
-async def test_a_token_that_worked_stops_at_once_when_revoked_s_64(world: Served) -> None:
-    token = await world.signed(jti="soon", fam="soon-family")
-    assert (await world.ask("GET", "Patient/b", token)).status_code == 200
-    await world.smart.tokens.revocations.add(["soon-family"], time.time() + 600)
-    for method, path in (("GET", "Patient/b"), ("GET", "Patient/none"), ("DELETE", "Patient/z")):
-        answer = await world.ask(method, path, token)
-        assert answer.status_code == 401
-        assert "topsecret" not in answer.text
-
-
-async def test_a_token_that_worked_stops_when_it_expires(world: Served) -> None:
-    now = world.smart.now()
-    token = await world.signed(exp=int(now) + 2)
-    assert (await world.ask("GET", "Patient/b", token)).status_code == 200
-    while time.time() < int(now) + 2:
-        time.sleep(0.05)  # noqa: ASYNC251  nothing else runs here
-    assert (await world.ask("GET", "Patient/b", token)).status_code == 401
-
-
-async def test_insufficient_scope_is_403_and_says_so_s_61(world: Served) -> None:
-    answer = await world.ask("GET", "Patient/b", await world.signed(scope="user/Goal.rs"))
-    assert answer.status_code == 403
-    assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
-    assert answer.json()["issue"][0]["code"] == "forbidden"
-
-
-class Prover:
-    """A client that holds the key its token is bound to."""
-
-    def __init__(self) -> None:
-        self.key = ECKey.generate_key("P-256", auto_kid=True)
-        self.count = 0
-
-    def proof(self, token: str, header: dict[str, Any] | None = None, **given: Any) -> str:
-        self.count += 1
-        digest = hashlib.sha256(token.encode()).digest()
-        claims = {
-            **{"htm": "GET", "htu": f"{BASE}/Patient/b", "iat": int(time.time())},
-            **{"jti": f"proof-{id(self)}-{self.count}", "ath": _encoded(digest), **given},
-        }
-        names = {"typ": "dpop+jwt", "alg": "ES256", "jwk": self.key.as_dict(private=False)}
-        names |= header or {}
-        return jwt.encode(names, claims, self.key, algorithms=["ES256"])
-
-
-PROOFS: dict[str, dict[str, Any]] = {
-    "RFC 9449 4.3 another method": {"htm": "POST"},
-    "RFC 9449 4.3 another URL": {"htu": f"{BASE}/Patient/a"},
-    "RFC 9449 4.3 another host": {"htu": "http://evil.example.org/fhir/Patient/b"},
-    "RFC 9449 11.1 too old": {"iat": 1_700_000_000},
-    "RFC 9449 11.2 made for the future": {"iat": 4_000_000_000},
-    "RFC 9449 4.3 no id": {"jti": ""},
-    "RFC 9449 4.3 of another token": {"ath": "x"},
-    "RFC 9449 4.3 without ath": {"ath": None},
-}
-
-
-@pytest.mark.parametrize("name", PROOFS)
-async def test_a_proof_for_something_else_proves_nothing(name: str, world: Served) -> None:
-    prover = Prover()
-    token = await world.signed(cnf={"jkt": prover.key.thumbprint()})
-    proof = prover.proof(token, **PROOFS[name])
-    answer = await world.client.get(
-        "Patient/b", headers={"Authorization": f"DPoP {token}", "DPoP": proof}
-    )
-    assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"].startswith("DPoP ")
-
-
-async def test_rfc_9449_11_1_a_proof_is_good_once(world: Served) -> None:
-    prover = Prover()
-    token = await world.signed(cnf={"jkt": prover.key.thumbprint()})
-    headers = {"Authorization": f"DPoP {token}", "DPoP": prover.proof(token)}
-    assert (await world.client.get("Patient/b", headers=headers)).status_code == 200
-    assert (await world.client.get("Patient/b", headers=headers)).status_code == 401
-
-
-async def test_rfc_9449_7_1_a_proof_of_another_key(world: Served) -> None:
-    prover, thief = Prover(), Prover()
-    token = await world.signed(cnf={"jkt": prover.key.thumbprint()})
-    headers = {"Authorization": f"DPoP {token}", "DPoP": thief.proof(token)}
-    assert (await world.client.get("Patient/b", headers=headers)).status_code == 401
-
-
-async def test_rfc_9449_7_1_an_unbound_token_by_the_scheme_dpop(world: Served) -> None:
-    token = await world.signed()
-    headers = {"Authorization": f"DPoP {token}", "DPoP": Prover().proof(token)}
-    assert (await world.client.get("Patient/b", headers=headers)).status_code == 401
-
-
-async def test_rfc_9449_4_2_a_proof_with_its_private_key(world: Served) -> None:
-    prover = Prover()
-    token = await world.signed(cnf={"jkt": prover.key.thumbprint()})
-    proof = prover.proof(token, {"jwk": prover.key.as_dict(private=True)})
-    headers = {"Authorization": f"DPoP {token}", "DPoP": proof}
-    assert (await world.client.get("Patient/b", headers=headers)).status_code == 401
