@@ -74,7 +74,7 @@ class Quantity:
         system, code = found[1:]
         if not system:
             found_ways = ways(prefix, exact, half, lambda bound: bound)
-            return "", [way._replace(names=(shortened(code),)) for way in found_ways]
+            return "", [way._replace(names=(_unit_name(code),)) for way in found_ways]
         unit = _canonical_unit(code) if system == UCUM else None
         if unit is None:
             return _suffix(system, code), ways(prefix, exact, half, lambda bound: bound)
@@ -165,7 +165,7 @@ def _rows_of(
     comparator: str,
 ) -> tuple[Row, ...]:
     """The same, kept for a moment: a value comes once by itself and once with its code."""
-    units = tuple(shortened(text) for text in dict.fromkeys((code, name)) if text)
+    units = tuple(_unit_name(text) for text in dict.fromkeys((code, name)) if text)
     found = [Row("", *_bounds(low, high, comparator), units)]
     if system and code:
         found.append(_in_unit(low, high, system, code, comparator))
@@ -201,6 +201,11 @@ def _bounds(
             return math.nextafter(first, math.inf), math.inf
         case _:
             return (first, last) if first <= last else (last, first)
+
+
+def _unit_name(text: str) -> str:
+    """A unit among the names of a row, where `=` begins those of tokens."""
+    return shortened(f"\\{text}" if text[:1] in ("=", "\\") else text)
 
 
 def _suffix(system: str, code: str) -> str:
