@@ -28,11 +28,20 @@ class StoreFinder:
     session: Session | None
     time: int | None = None
 
-    async def ids(self, type_: str, filter_: Filter, limit: int) -> Sequence[str]:
-        """The ids of the resources that meet the filter, `limit` at most."""
+    async def ids(
+        self, type_: str, filter_: Filter, limit: int, milliseconds: int | None = None
+    ) -> Sequence[str]:
+        """The ids of the resources that meet the filter, `limit` at most.
+
+        Raises TooCostly where they are not found within the milliseconds; a transaction, which that
+        would end, takes its time.
+        """
         selections = self.store.selections
+        patience = milliseconds if self.session is None else None
         return self._values(
-            await selections.ids(type_, filter_, limit, self.grant, self.session, self.time)
+            await selections.ids(
+                type_, filter_, limit, self.grant, self.session, self.time, patience
+            )
         )
 
     async def keys(self, type_: str, filter_: Filter, prefix: str, limit: int) -> Sequence[str]:

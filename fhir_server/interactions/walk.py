@@ -25,6 +25,9 @@ FIRST_LOT = 50
 LARGEST_LOT = 800
 """Rows that are read at once: twice as many each time."""
 
+MANY_WALKED = 500
+"""Rows that are worth reading for a page before the far end is looked at once more."""
+
 MOST_WALKED = 5_000
 """Rows that are worth reading for a page before the far end is read as a whole."""
 
@@ -39,7 +42,7 @@ async def walk(read: Read, query: Query, sieve: Sieve, place: Cursor, wanted: in
     lot, after = max(FIRST_LOT, 2 * wanted), place
     found: list[Version] = []
     places: list[tuple[Any, ...]] = []
-    walked = 0
+    walked, looked = 0, False
     refused: TooMany | None = None
     while True:
         rows = await read(plain, after, lot)
@@ -54,15 +57,16 @@ async def walk(read: Read, query: Query, sieve: Sieve, place: Cursor, wanted: in
         if len(found) >= wanted or rows.size < lot:
             found = found[:wanted]
             return rows._replace(versions=found, size=len(found), place=places.__getitem__)
-        if not walked:
-            narrow = await sieve.narrowed()
+        walked += rows.size
+        needed = walked * wanted / (len(found) + 0.5)
+        if not looked and needed > MANY_WALKED:
+            narrow, looked = await sieve.narrowed(), True
             if len(narrow.rest) < len(sieve.rest):
                 narrowed = replace(plain, filter=narrow.filter)
                 if narrow.rest:
                     return await walk(read, narrowed, narrow, place, wanted)
                 return await read(narrowed, place, wanted)
-        walked += rows.size
-        if refused is None and walked * wanted > MOST_WALKED * (len(found) + 0.5):
+        if refused is None and needed > MOST_WALKED:
             try:
                 return await read(await _settled(plain, sieve), place, wanted)
             except TooMany as error:

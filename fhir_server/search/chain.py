@@ -49,8 +49,13 @@ class TooMany(TooCostly):
 class Finder(Protocol):
     """The searches within a search. All see only what the caller may see."""
 
-    async def ids(self, type_: str, filter_: Filter, limit: int) -> Sequence[str]:
-        """The ids of the resources that meet the filter, `limit` at most."""
+    async def ids(
+        self, type_: str, filter_: Filter, limit: int, milliseconds: int | None = None
+    ) -> Sequence[str]:
+        """The ids of the resources that meet the filter, `limit` at most.
+
+        Raises TooCostly where they are not found within the milliseconds.
+        """
 
     async def keys(self, type_: str, filter_: Filter, prefix: str, limit: int) -> Sequence[str]:
         """The different keys with this prefix among the resources that meet the filter."""
@@ -97,7 +102,7 @@ async def resolved(
     """The parts of conditions that must all hold.
 
     Raises TooMany where a step of a chain finds more than `most`; below `MAX_CHAINED` also where it
-    would have to look at more resources than that.
+    would have to look at more resources than that, and TooCostly where it takes long to see.
     """
     parts: list[Part] = []
     beside = [other for other in conditions if isinstance(other, Plain)]
@@ -184,11 +189,16 @@ async def _chain(chain: Chain, context: MatchContext, finder: Finder, most: int)
     found: list[tuple[str, str]] = []
     for type_, condition in chain.targets:
         there = await resolved((condition,), replace(context, type=type_), finder, most)
-        ids = await finder.ids(type_, combine(there), most + 1 - len(found))
+        ids = await finder.ids(type_, combine(there), most + 1 - len(found), _patience(most))
         found += [(type_, id_) for id_ in ids]
         if len(found) > most:
             raise _too_many(chain.reference.code, most)
     return pointing(chain.reference, found)
+
+
+def _patience(most: int) -> int | None:
+    """Milliseconds for a look at whether there are more than `most`; all there are take longer."""
+    return max(20, most // 10) if most < MAX_CHAINED else None
 
 
 def pointing(reference: Parameter, targets: Sequence[tuple[str, str]]) -> Filter:
@@ -210,8 +220,10 @@ def these(ids: Iterable[str]) -> Filter:
 async def _has(has: Has, context: MatchContext, finder: Finder, most: int) -> Filter:
     there = combine(await resolved((has.condition,), replace(context, type=has.type), finder, most))
     step = f"_has:{has.type}:{has.reference.code}"
-    if most < MAX_CHAINED and len(await finder.ids(has.type, there, most + 1)) > most:
-        raise _too_many(step, most)
+    if most < MAX_CHAINED:
+        few = await finder.ids(has.type, there, most + 1, _patience(most))
+        if len(few) > most:
+            raise _too_many(step, most)
     prefix = prefix_of(has.reference, context.type)
     if prefix is None:
         found = await finder.patients(has.type, there, MAX_CHAINED + 1)

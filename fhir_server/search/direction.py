@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from fhir_server.access.grant import Filter
+from fhir_server.errors import TooCostly
 from fhir_server.search.chain import MAX_CHAINED, Finder, TooMany, inside, resolved
 from fhir_server.search.compile import EVERY, Part, combine
 from fhir_server.search.conditions import Condition
@@ -61,7 +62,7 @@ class Sieve:
         for condition in self.rest:
             try:
                 parts += await resolved((condition,), self.context, self.finder, most)
-            except TooMany:
+            except TooCostly:
                 rest.append(condition)
         return Sieve(tuple(parts), tuple(rest), self.context, self.finder)
 

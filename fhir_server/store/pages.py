@@ -204,10 +204,7 @@ class Pages:
         for attempt in range(20):
             async with client.start_session(causal_consistency=False) as mongo:
                 try:
-                    with available():
-                        return await self._gather({**command, "readConcern": concern}, mongo)
-                except ExecutionTimeout as error:
-                    raise too_costly() from error
+                    return await self._in_time({**command, "readConcern": concern}, mongo)
                 except OperationFailure as error:
                     if error.code not in PAST:
                         raise
@@ -217,9 +214,17 @@ class Pages:
                 continue
             break
         async with client.start_session(causal_consistency=False) as mongo:
-            with available():
-                rows = await self._gather({**command, "readConcern": {"level": "majority"}}, mongo)
+            late = {**command, "readConcern": {"level": "majority"}}
+            rows = await self._in_time(late, mongo)
         return Rows(rows.documents, None, still=at_cluster_time is None)
+
+    async def _in_time(self, command: Document, mongo: AsyncClientSession) -> Rows:
+        """All rows. Raises TooCostly where they take longer than the command's `maxTimeMS`."""
+        with available():
+            try:
+                return await self._gather(command, mongo)
+            except ExecutionTimeout as error:
+                raise too_costly() from error
 
     def _shared(self, type_: str) -> Group[Document, Rows | None]:
         group = self._groups.get(type_)

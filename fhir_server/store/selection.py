@@ -34,9 +34,15 @@ class Selections:
         grant: Grant,
         session: Session | None,
         at_cluster_time: int | None = None,
+        milliseconds: int | None = None,
     ) -> Rows:
-        """The `_id` of the resources that meet the filter, `limit` at most, in no order."""
-        return await self._found(type_, filter_, {"_id": 1}, limit, grant, session, at_cluster_time)
+        """The `_id` of the resources that meet the filter, `limit` at most, in no order.
+
+        Raises TooCostly where MongoDB takes longer than the milliseconds.
+        """
+        return await self._found(
+            type_, filter_, {"_id": 1}, limit, grant, session, at_cluster_time, milliseconds
+        )
 
     async def targets(
         self,
@@ -97,6 +103,7 @@ class Selections:
         grant: Grant,
         session: Session | None,
         at_cluster_time: int | None,
+        milliseconds: int | None = None,
     ) -> Rows:
         """These fields of the resources that meet the filter. For few a `find` takes half."""
         guard = shown(grant, type_, Action.SEARCH)
@@ -111,6 +118,8 @@ class Selections:
             "limit": limit,
             "batchSize": min(limit + 1, _LOT),
         }
+        if milliseconds is not None:
+            command["maxTimeMS"] = milliseconds
         return await self._pages.snapshot(command, at_cluster_time, session)
 
     async def ordered(

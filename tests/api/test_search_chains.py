@@ -12,6 +12,7 @@ from pymongo import MongoClient
 
 from fhir_server.access.grant import Action, Filter, Grant, Part, Rule
 from fhir_server.app import open_services
+from fhir_server.errors import TooCostly
 from fhir_server.exchange import FhirRequest
 from fhir_server.fhir import codec
 from fhir_server.interactions import walk
@@ -48,10 +49,15 @@ class Watched(StoreFinder):
     """The finder, with what was asked of it."""
 
     asked: list[tuple[str, str, Filter, int]] = field(default_factory=list)
+    hurried: bool = False
 
-    async def ids(self, type_: str, filter_: Filter, limit: int) -> Sequence[str]:
+    async def ids(
+        self, type_: str, filter_: Filter, limit: int, milliseconds: int | None = None
+    ) -> Sequence[str]:
         self.asked.append(("ids", type_, filter_, limit))
-        return await StoreFinder.ids(self, type_, filter_, limit)
+        if self.hurried and milliseconds is not None:
+            raise TooCostly("no time")
+        return await StoreFinder.ids(self, type_, filter_, limit, milliseconds)
 
     async def keys(self, type_: str, filter_: Filter, prefix: str, limit: int) -> Sequence[str]:
         self.asked.append(("keys", type_, filter_, limit))
@@ -252,6 +258,12 @@ async def test_every_direction_keeps_to_a_compartment(
     assert sorted(found) == ["c3", "r3", "rv"]
 
 
+SLOW = {
+    "input": {"$range": [0, 100_000]},
+    "initialValue": 0,
+    "in": {"$add": ["$$value", "$$this"]},
+}
+
 NEAR = {
     "Observation?subject:Patient.active=true": "Patient",
     "Observation?patient.gender=male": "Patient",
@@ -281,6 +293,24 @@ def _is_near(filter_: Filter) -> bool:
     return any("_id" in part or "p" in part for part in parts) or any(
         "=Organization/" in key for key in filter_["k"].get("$in", ())
     )
+
+
+@pytest.mark.parametrize("text", SEARCHES)
+async def test_what_takes_long_to_look_at_is_asked_of_the_rows(
+    text: str, services: Services
+) -> None:
+    search = Search(*parted(text), Grant.open(), services)
+    search.finder.hurried = True
+    assert len(await search.pages()) == await search.count() == SEARCHES[text]
+
+
+async def test_a_look_ends_in_time_and_a_moment_past_changes_nothing(services: Services) -> None:
+    slow = {"k": "*", "$and": [{"$expr": {"$gt": [{"$reduce": SLOW}, 0]}}]}
+    finder = StoreFinder(services.store, Grant.open(), None)
+    for time in (None, 1 << 32):
+        finder.time = time
+        with pytest.raises(TooCostly):
+            await finder.ids("Patient", slow, 10, 1)
 
 
 FAR = (
