@@ -10,11 +10,14 @@ import asyncio
 import itertools
 import resource
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import randrange
 
 import uvloop
+from msgspec.structs import replace
+from pymongo.asynchronous.client_session import AsyncClientSession
 
 from fhir_server.search.keys import Range
 from fhir_server.store import migrations
@@ -128,12 +131,17 @@ async def _updates(store: Store, calls: int) -> None:
 async def _transactions(store: Store, numbers: itertools.count[int]) -> None:
     bare = store.collections.current(TYPE)
 
-    async def plain() -> None:
+    @asynccontextmanager
+    async def transaction() -> AsyncIterator[AsyncClientSession]:
         async with (
             store.database.client.start_session() as session,
             await session.start_transaction(),
         ):
-            lot = [current_document(make(next(numbers))) for _ in range(50)]
+            yield session
+
+    async def plain() -> None:
+        lot = [current_document(make(next(numbers))) for _ in range(50)]
+        async with transaction() as session:
             await bare.insert_many(lot, session=session)
 
     async def ours() -> None:
@@ -146,6 +154,29 @@ async def _transactions(store: Store, numbers: itertools.count[int]) -> None:
 
     floor = await measure("bare transaction of 50", 96, plain)
     await measure("transaction of 50", 96, ours, floor)
+
+    lots = [[make(next(numbers)) for _ in range(50)] for _ in range(128)]
+    for lot in lots:
+        await store.insert(lot, OPEN)
+    turns = iter(lots)
+
+    async def plain_updates() -> None:
+        lot = [current_document(one) for one in next(turns)]
+        async with transaction() as session:
+            for one in lot:
+                await bare.replace_one({"_id": one["_id"], "v": 1}, one, session=session)
+
+    async def updates() -> None:
+        lot = {(one.type, one.id): replace(one, version=2) for one in next(turns)}
+
+        async def write(session: Session) -> None:
+            found = await store.read_many(list(lot), OPEN, session, tombstones=True)
+            await store.replace_all([(lot[at], found[at]) for at in found], OPEN, session)
+
+        await store.transaction(write)
+
+    floor = await measure("50 guarded replace_one", 64, plain_updates)
+    await measure("50 read and replaced", 64, updates, floor)
 
 
 if __name__ == "__main__":
