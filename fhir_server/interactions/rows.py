@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, NamedTuple
+
+import msgspec
 
 from fhir_server.access.grant import Grant
 from fhir_server.errors import TooCostly
@@ -43,8 +44,7 @@ class Found(NamedTuple):
     time: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """A page's matches in order, what lies beyond them, and the moment they were read at."""
 
     versions: Sequence[Version]
@@ -52,8 +52,7 @@ class Rows:
     time: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(msgspec.Struct, frozen=True):
     """Reads pages of `limit` rows under one grant; `keys` where the rows' keys are needed."""
 
     store: Store

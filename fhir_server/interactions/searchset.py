@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os import urandom
 from time import perf_counter, time_ns
 from typing import Literal
 
-from msgspec import structs
+import msgspec
 
 from fhir_server.access.grant import Action
 from fhir_server.errors import Issue, UnsupportedMediaType
@@ -38,8 +38,7 @@ from fhir_server.services import Services
 from fhir_server.store.resources import Version
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True):
     """Where a search looks: its types, the URL of its links, and the compartment it keeps to.
 
     `compartment` is such as `Patient/1`; empty for none.
@@ -240,7 +239,7 @@ def _entries(
 
 def _trimmed(version: Version, trimming: Sequence[tuple[str, str]], services: Services) -> Version:
     raw = subset_bytes(version.raw, trimming, services.definitions)
-    return version if raw is None else structs.replace(version, raw=raw)
+    return version if raw is None else msgspec.structs.replace(version, raw=raw)
 
 
 def outcome_entries(warnings: Sequence[str]) -> list[bytes]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
+
 from fhir_server.access.grant import Filter
 
 _EARLIEST = -(1 << 62)
@@ -35,8 +37,7 @@ class Order:
         return {self.field: way, "_id": -way}
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(msgspec.Struct, frozen=True):
     """A part of the result that one index scan reads in order."""
 
     filter: Filter

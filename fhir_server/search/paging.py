@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from fhir_server.access.grant import Grant
 from fhir_server.fhir.bundle import Link
 from fhir_server.search import cursor
@@ -25,8 +27,7 @@ class Edges:
     after: Sequence[Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Linker:
+class Linker(msgspec.Struct, frozen=True):
     """Makes the links of one search: its URL without a query, its query, and what signs cursors."""
 
     url: str

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from bson import Timestamp
 from msgspec.structs import replace
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -46,8 +46,7 @@ QUICK_MILLISECONDS = 100
 """What searches together may take; longer ones are asked for one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class PageQuery:
+class PageQuery(msgspec.Struct, frozen=True):
     """`limit` rows of one type; `filter` and `sort` are over the document's fields.
 
     `at_cluster_time` is what an earlier page said; `keys` asks for each row's search keys; `hint`
@@ -64,8 +63,7 @@ class PageQuery:
     milliseconds: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """What was found, in order.
 
     `cluster_time` is the moment that was read, None inside a transaction. `still` is False when the
@@ -73,7 +71,7 @@ class Page:
     the names of the fields that they are sorted by.
     """
 
-    versions: list[Version] = field(default_factory=list)
+    versions: list[Version] = []
     cluster_time: int | None = None
     still: bool = True
     rows: Sequence[Document] = ()
@@ -90,8 +88,7 @@ class Page:
         return Page(versions, by.cluster_time, self.still and by.still, rows, by.order)
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     """The documents of one snapshot command and the moment that it read."""
 
     documents: list[Document]
