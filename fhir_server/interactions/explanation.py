@@ -15,7 +15,9 @@ from fhir_server.access.grant import Action
 from fhir_server.errors import Forbidden
 from fhir_server.exchange import FhirRequest, FhirResponse, Pairs
 from fhir_server.fhir import codec
+from fhir_server.interactions.walk import first_lot
 from fhir_server.search.compile import Query
+from fhir_server.search.conditions import Chain, Condition, Has
 from fhir_server.search.criteria import malformed
 from fhir_server.search.keyset import stretches
 from fhir_server.search.request import SearchRequest
@@ -80,7 +82,8 @@ def _first_page(query: Query, limit: int) -> PageQuery:
     if query.order is None:
         return PageQuery(query.type, query.filter, (), MAX_SORTED + 1)
     first = stretches(query.filter, query.order, None, backwards=False, merged=query.merged)[0]
-    return PageQuery(query.type, first.filter, tuple(first.sort.items()), limit + 1)
+    rows = first_lot(limit + 1) if query.sieve else limit + 1
+    return PageQuery(query.type, first.filter, tuple(first.sort.items()), rows)
 
 
 def _parts(query: Query, page: PageQuery, found: dict[str, Any]) -> Parts:
@@ -91,6 +94,7 @@ def _parts(query: Query, page: PageQuery, found: dict[str, Any]) -> Parts:
         ("type", query.type),
         ("filter", codec.encode(_shortened(found["filter"])).decode()),
         ("sort", ",".join(sort)),
+        *(("asked", _step(condition)) for condition in (query.sieve.rest if query.sieve else ())),
         *(("index", name) for name in found["indexes"]),
         *(("stage", name) for name in found["stages"]),
     ]
@@ -99,6 +103,16 @@ def _parts(query: Query, page: PageQuery, found: dict[str, Any]) -> Parts:
         *({"name": name, "valueString": text} for name, text in texts if text),
         *({"name": name, "valueInteger": int(found[name])} for name in numbers),
     ]
+
+
+def _step(condition: Condition) -> str:
+    """The first step of a chain that is asked of each lot of rows."""
+    match condition:
+        case Chain():
+            return condition.reference.code
+        case Has():
+            return f"_has:{condition.type}:{condition.reference.code}"
+    return "_filter"
 
 
 def _shortened(value: Any) -> Any:

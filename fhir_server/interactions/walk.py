@@ -39,7 +39,7 @@ async def walk(read: Read, query: Query, sieve: Sieve, place: Cursor, wanted: in
     TooMany where a step of a chain finds too many, and matches are too rare among the rows.
     """
     plain = replace(query, sieve=None)
-    lot, after = max(FIRST_LOT, 2 * wanted), place
+    lot, after = first_lot(wanted), place
     found: list[Version] = []
     places: list[tuple[Any, ...]] = []
     walked, looked = 0, False
@@ -75,6 +75,11 @@ async def walk(read: Read, query: Query, sieve: Sieve, place: Cursor, wanted: in
             raise refused
         after = replace(place, values=rows.place(rows.size - 1), time=rows.time)
         lot = min(2 * lot, LARGEST_LOT)
+
+
+def first_lot(wanted: int) -> int:
+    """How many rows are read at first for so many matches."""
+    return max(FIRST_LOT, 2 * wanted)
 
 
 async def _settled(plain: Query, sieve: Sieve) -> Query:

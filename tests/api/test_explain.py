@@ -12,6 +12,7 @@ from fhir_server.access.grant import Action, Grant, Rule
 from fhir_server.errors import Forbidden
 from fhir_server.exchange import FhirRequest, Target
 from fhir_server.interactions.search_type import search_type
+from fhir_server.search import direction
 from tests.api.assertions import assert_outcome
 from tests.searching import ids, stored
 
@@ -60,6 +61,20 @@ async def test_a_chain_shows_the_ids_that_it_came_to(client):
     (query,) = named(found, "query")
     assert json.loads(named(query, "filter")[0])["p"] == "a"
     assert named(query, "sort") == ["value-quantity"]
+
+
+async def test_chains_that_many_meet_are_asked_of_the_rows(client, monkeypatch):
+    monkeypatch.setattr(direction, "FEW", 0)
+    await stored(client)
+    chains = {
+        "Observation/$explain?subject:Patient.active:missing=true": "subject",
+        "Patient/$explain?_has:Observation:patient:code=1-1": "_has:Observation:patient",
+        'Observation/$explain?_filter=not (patient.family eq "dupont")': "_filter",
+    }
+    for url, step in chains.items():
+        (query,) = named(await explained(client, url), "query")
+        assert named(query, "asked") == [step]
+        assert "_id" not in json.loads(named(query, "filter")[0])
 
 
 async def test_a_long_filter_is_cut(client):
