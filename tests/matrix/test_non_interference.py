@@ -214,6 +214,7 @@ def _requests(draw: st.DrawFn) -> Asked:
 _MASKS = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"), "<instant>"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<id>"),
+    (re.compile(r'"id":"[0-9a-f]{32}"'), '"id":"<id>"'),
     (re.compile(r"_cursor=[A-Za-z0-9_-]+"), "<cursor>"),
     (re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"), "<date>"),
 )
