@@ -362,3 +362,36 @@ async def test_filters_for_later_do_not_depend_on_what_is_here_now(services: Ser
     context = context_of("Observation", services)
     await chain.resolve(search.asked.conditions["Observation"], context, search.finder)
     assert not any(type_ == "Observation" for _, type_, _, _ in search.finder.asked)
+
+
+@pytest.mark.parametrize("way", ["far", "near in small lots"])
+async def test_pages_read_the_moment_of_the_first(
+    way: str, mongodb: str, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Q-24: a patient who comes in between is on none of the pages, and on those asked for anew."""
+    turn(way, monkeypatch)
+    text = "Patient?_has:Observation:patient:code=rare"
+    search = Search(*parted(text), Grant.open(), services)
+    reader = Reader(services.store, Grant.open(), None, 5, keys=False)
+    rows = await reader.read(await search.compiled(), None, search.finder.time)
+    seen = [version.id for version in rows.versions]
+    late = {"resourceType": "Patient", "id": "p999z", "active": True}
+    added = (late, observation("late", "p999z", "rare", "2021-01-01", 1))
+    try:
+        for one in added:
+            stamp, keys = services.store.stamp(), services.indexer(one)
+            version = Version(
+                one["resourceType"], one["id"], 1, stamp, codec.encode(one), "POST", keys
+            )
+            await services.store.insert([version], Grant.system("test"))
+        while rows.edges.after is not None:
+            place = Cursor(tuple(rows.edges.after), time=rows.time)
+            search.finder = Watched(services.store, Grant.open(), None, place.time)
+            rows = await reader.read(await search.compiled(), place, place.time)
+            seen += [version.id for version in rows.versions]
+        assert (len(seen), len(set(seen)), "p999z" in seen) == (20, 20, False)
+        assert "p999z" in await Search(*parted(text), Grant.open(), services).pages()
+    finally:
+        with MongoClient[dict[str, object]](mongodb) as client:
+            for one in added:
+                client[DATABASE][one["resourceType"]].delete_one({"_id": one["id"]})
