@@ -1,5 +1,9 @@
 """Resources too large for a MongoDB document: their bytes lie in GridFS.
 
+Of a Binary the document keeps the outline, all but the data; the file has the data alone, as base64
+without blanks, so that any part of it is found without reading the rest. Of any other resource, and
+of a Binary whose base64 has blanks in it, the file has all bytes.
+
 GridFS knows no transactions. So the file is written first and the document that points to it
 afterwards; a file that no document came to point to is removed by `sweep`.
 """
@@ -13,17 +17,16 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from bson import ObjectId
-from gridfs.asynchronous import AsyncGridFSBucket
-from gridfs.errors import NoFile
 from msgspec.structs import replace
 from pymongo.errors import PyMongoError
-from pymongo.read_concern import ReadConcern
 
-from fhir_server.errors import ServerFault, TooLarge, Unavailable
+from fhir_server.errors import TooLarge, Unavailable
+from fhir_server.fhir.base64_parts import take_apart
 from fhir_server.store import lease
-from fhir_server.store.database import Database, available
+from fhir_server.store.database import Database, Document, available
+from fhir_server.store.files import CHUNK, Files, Stored
 from fhir_server.store.indexes import Collections
-from fhir_server.store.version import Version, history_id
+from fhir_server.store.version import Blob, Version, history_id
 
 LARGE = 8 * 1024 * 1024
 """More bytes than this go to GridFS; the keys must fit beside the rest (MongoDB's limit: 16 MB)."""
@@ -36,6 +39,9 @@ _BESIDE = 1_000
 
 BUCKET = "blobs"
 YOUNG = timedelta(hours=1)
+SLOWEST = timedelta(days=1)
+"""What a file may take from its first byte to its last."""
+
 SWEEP_SECONDS = 3600
 
 
@@ -51,53 +57,72 @@ class Blobs:
     """The files of large resources; `limit` is the largest resource in bytes that is taken."""
 
     def __init__(self, database: Database, collections: Collections, limit: int) -> None:
+        self.files = Files(database, BUCKET)
+        self.limit = limit
         self._database = database
         self._collections = collections
-        self._limit = limit
-        self._bucket = AsyncGridFSBucket(database.handle, BUCKET, chunk_size_bytes=1024 * 1024)
 
     async def put(self, version: Version) -> Version:
         """The version with its bytes in a file. Raises TooLarge beyond the limit."""
-        if len(version.raw) > self._limit:
+        if len(version.raw) > self.limit:
             raise TooLarge(
                 f"This {version.type} has {len(version.raw)} bytes; "
-                f"the largest that is kept has {self._limit}"
+                f"the largest that is kept has {self.limit}"
             )
-        metadata = {"type": version.type, "id": version.id, "version": version.version}
-        with available():
-            blob = await self._bucket.upload_from_stream(version.id, version.raw, metadata=metadata)
+        metadata = _metadata(version)
+        apart = take_apart(version.raw) if version.type == "Binary" else None
+        file = await self.files.begin()
+        if apart is None or len(apart.outline) > _SMALL:
+            content, blob = version.raw, Blob(file.id)
+        else:
+            content, blob = apart.data, Blob(file.id, apart.outline, apart.at)
+            metadata["size"] = apart.size
+        for at in range(0, len(content), CHUNK):
+            await file.write(content[at : at + CHUNK])
+        await file.close(metadata)
         return replace(version, blob=blob)
 
-    async def get(self, blob: ObjectId) -> bytes:
-        """All bytes of a file."""
-        return b"".join([part async for part in self.stream(blob)])
+    async def keep(self, version: Version) -> None:
+        """Say whose file this is, of a version whose bytes came before it (`store.uploads`)."""
+        if version.blob is not None:
+            await self.files.describe(version.blob.file, _metadata(version))
 
-    async def stream(self, blob: ObjectId) -> AsyncIterator[bytes]:
-        """The bytes of a file in parts of one MiB."""
-        with available():
-            try:
-                file = await self._bucket.open_download_stream(blob)
-            except NoFile as error:
-                raise ServerFault(f"The file {blob} of a large resource is missing") from error
-            while part := await file.readchunk():
-                yield bytes(part)
+    async def whole(self, version: Version) -> Version:
+        """The version with its bytes, fetched where they lie in a file."""
+        if version.blob is None or version.raw:
+            return version
+        return replace(version, raw=b"".join([part async for part in self.content(version.blob)]))
+
+    async def content(self, blob: Blob) -> AsyncIterator[bytes]:
+        """The bytes of a resource in parts of one MiB."""
+        file = await self.files.open(blob.file)
+        if blob.outline:
+            yield blob.outline[: blob.at]
+        async for part in file.read():
+            yield part
+        if blob.outline:
+            yield blob.outline[blob.at :]
 
     async def sweep(self, now: datetime | None = None) -> int:
         """Remove the files that no document points to; how many there were.
 
-        Files younger than an hour are left: their document may be about to come.
+        Files younger than an hour are left: their document may be about to come. So is for a day
+        what was begun: it may still be on its way.
         """
-        before = (now or datetime.now(UTC)) - YOUNG
-        files = self._database.handle.get_collection(
-            f"{BUCKET}.files", read_concern=ReadConcern("majority")
-        )
-        removed = 0
+        now = now or datetime.now(UTC)
+        removed = await self.files.remove_unclosed(now - SLOWEST)
+        old = {"uploadDate": {"$lt": now - YOUNG}}
         with available():
-            async for file in files.find({"uploadDate": {"$lt": before}}, {"metadata": 1}):
-                if not await self._used(file["_id"], file["metadata"]):
-                    await self._bucket.delete(file["_id"])
-                    removed += 1
+            async for document in self.files.described.find(old):
+                removed += await self.release(Stored(self.files, document))
         return removed
+
+    async def release(self, file: Stored) -> bool:
+        """Remove a file unless a document points to it; whether it was removed."""
+        if await self._used(file.id, file.metadata):
+            return False
+        await self.files.remove(file.id)
+        return True
 
     async def keep_swept(self) -> None:
         """Sweep once an hour, one process of all on this database, until cancelled."""
@@ -108,12 +133,18 @@ class Blobs:
                 if await lease.take(self._database, "sweep", owner, SWEEP_SECONDS * 2):
                     await self.sweep()
 
-    async def _used(self, blob: ObjectId, metadata: dict[str, str | int]) -> bool:
+    async def _used(self, file: ObjectId, metadata: Document) -> bool:
+        if "id" not in metadata:
+            return False
         type_, id_ = str(metadata["type"]), str(metadata["id"])
         current = self._collections.current(type_)
-        if await current.find_one({"_id": id_, "f": blob}, {"_id": 1}):
+        if await current.find_one({"_id": id_, "f": file}, {"_id": 1}):
             return True
         # Looked for second: a version moves from the one to the other, never back.
         history = self._collections.history(type_)
-        old = {"_id": history_id(id_, int(metadata["version"])), "f": blob}
+        old = {"_id": history_id(id_, int(metadata["version"])), "f": file}
         return await history.find_one(old, {"_id": 1}) is not None
+
+
+def _metadata(version: Version) -> Document:
+    return {"type": version.type, "id": version.id, "version": version.version}

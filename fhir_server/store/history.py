@@ -12,8 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from msgspec.structs import replace
-
 from fhir_server.access.grant import NOTHING, Action, Filter, Grant
 from fhir_server.errors import NotFound, TooCostly
 from fhir_server.store.blobs import Blobs
@@ -148,10 +146,7 @@ class Histories:
             found = permitted
         versions: list[Version] = []
         for document in _once(found):
-            version = parse(document["t"], document)
-            if version.blob is not None:
-                version = replace(version, raw=await self._blobs.get(version.blob))
-            versions.append(version)
+            versions.append(await self._blobs.whole(parse(document["t"], document)))
         return HistoryPage(versions, total, after, rows.cluster_time, rows.still)
 
     async def _exists(self, sources: list[_Source], session: Session | None) -> bool:

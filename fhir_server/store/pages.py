@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 from bson import Timestamp
-from msgspec.structs import replace
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import ExecutionTimeout, OperationFailure, PyMongoError
 
@@ -127,7 +126,7 @@ class Pages:
             versions = parse_current(query.type, rows.documents)
         for at, row in enumerate(rows.documents):
             if "f" in row:
-                versions[at] = replace(versions[at], raw=await self._blobs.get(row["f"]))
+                versions[at] = await self._blobs.whole(versions[at])
         order = [name for name, _ in query.sort]
         return Page(versions, rows.cluster_time, rows.still, rows.documents, order)
 

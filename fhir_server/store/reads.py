@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 import bson
 from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS, RawBSONDocument
-from msgspec.structs import replace
 from pymongo.asynchronous.collection import AsyncCollection
 
 from fhir_server.access.grant import NOTHING, Action, Filter, Grant
 from fhir_server.errors import Gone, NotFound
 from fhir_server.store.blobs import Blobs
 from fhir_server.store.database import Document, available
+from fhir_server.store.files import Stored
 from fhir_server.store.groups import Group
 from fhir_server.store.indexes import Collections
 from fhir_server.store.permission import WRITABLE, both, judged, shown
@@ -64,14 +64,21 @@ class Reads:
         return await self.whole(version) if whole else version
 
     async def current(
-        self, type_: str, id_: str, grant: Grant, session: Session | None = None
+        self,
+        type_: str,
+        id_: str,
+        grant: Grant,
+        session: Session | None = None,
+        *,
+        whole: bool = True,
     ) -> Version | None:
         """The current version, to be replaced, also a tombstone; None where nothing is shown.
 
-        Shown is what the grant permits to read, to update or to delete.
+        Shown is what the grant permits to read, to update or to delete. Not `whole`: a large one
+        comes without its bytes.
         """
         version = await self._version(type_, id_, grant, WRITABLE, session, stored=True)
-        return None if version is None else await self.whole(version)
+        return await self.whole(version) if version is not None and whole else version
 
     async def read_many(
         self,
@@ -109,10 +116,13 @@ class Reads:
         version: int,
         grant: Grant,
         session: Session | None = None,
+        *,
+        whole: bool = True,
     ) -> Version:
         """One version. Raises NotFound; Gone where that version is the deletion.
 
-        What the grant does not show as it is now, it shows no past version of.
+        What the grant does not show as it is now, it shows no past version of. `whole` as by
+        `read`.
         """
         guard = shown(grant, type_, Action.READ, tombstones=True)
         past = shown(grant, type_, Action.READ, tombstones=True, history=True)
@@ -134,21 +144,33 @@ class Reads:
             raise NotFound(f"{type_}/{id_} has no version {version}")
         if "x" in document:
             raise Gone(f"{type_}/{id_} was deleted by version {version}")
-        return await self.whole(parse(type_, document))
+        found = parse(type_, document)
+        return await self.whole(found) if whole else found
 
     async def content(self, version: Version) -> AsyncIterator[bytes]:
         """The bytes of a version in parts."""
         if version.blob is None or version.raw:
             yield version.raw
             return
-        async for part in self._blobs.stream(version.blob):
+        async for part in self._blobs.content(version.blob):
             yield part
 
     async def whole(self, version: Version) -> Version:
-        """The version with its bytes, fetched where they lie in a file."""
-        if version.blob is None or version.raw:
-            return version
-        return replace(version, raw=await self._blobs.get(version.blob))
+        """The version with all of its bytes."""
+        return await self._blobs.whole(version)
+
+    async def outlined(self, version: Version) -> Version:
+        """The version with at least its outline, fetched where that lies in the file too."""
+        return version if version.outline else await self._blobs.whole(version)
+
+    async def data(self, version: Version) -> Stored | None:
+        """The file that has a Binary's data and nothing else; None where there is none.
+
+        It is base64 without blanks; `metadata["size"]` is the number of bytes that it means.
+        """
+        if version.raw or version.blob is None or not version.blob.outline:
+            return None
+        return await self._blobs.files.open(version.blob.file)
 
     async def _version(
         self,

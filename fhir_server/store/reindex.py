@@ -23,7 +23,7 @@ from fhir_server.store.version import Version, current_document
 KIND = "reindex"
 LOT = 200
 
-UNTOUCHED = frozenset(("_id", "v", "u", "m", "w", "raw", "f"))
+UNTOUCHED = frozenset(("_id", "v", "u", "m", "w", "raw", "f", "o", "at"))
 """What a document has besides its keys."""
 
 GRANT = Grant.system("reindex: keys are computed from every resource")

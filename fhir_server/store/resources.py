@@ -13,12 +13,14 @@ from fhir_server.access.grant import Filter, Grant
 from fhir_server.errors import FhirError, Unavailable
 from fhir_server.store.blobs import Blobs
 from fhir_server.store.database import Database, Document, available
+from fhir_server.store.files import Stored
 from fhir_server.store.history import Histories, HistoryPage, HistoryQuery, Place
 from fhir_server.store.indexes import Collections
 from fhir_server.store.pages import Page, PageQuery, Pages
 from fhir_server.store.reads import Reads
 from fhir_server.store.selection import Selections
 from fhir_server.store.transaction import Session, Transactions
+from fhir_server.store.uploads import Upload
 from fhir_server.store.version import Version, VersionConflict
 from fhir_server.store.writes import Writes
 
@@ -85,11 +87,32 @@ class Store:
         """The version with all of its bytes."""
         return await self._reads.whole(version)
 
+    async def outlined(self, version: Version) -> Version:
+        """The version with all of its bytes, but perhaps the data of a Binary: its `outline`."""
+        return await self._reads.outlined(version)
+
+    async def data(self, version: Version) -> Stored | None:
+        """The file that has a Binary's data as base64 and nothing else; None where none has."""
+        return await self._reads.data(version)
+
+    async def upload(self) -> Upload:
+        """A place for the content of a Binary that is too large to be held."""
+        return await Upload.begin(self.blobs)
+
     async def current(
-        self, type_: str, id_: str, grant: Grant, session: Session | None = None
+        self,
+        type_: str,
+        id_: str,
+        grant: Grant,
+        session: Session | None = None,
+        *,
+        whole: bool = True,
     ) -> Version | None:
-        """The current version with its keys, also a tombstone; None where nothing is shown."""
-        return await self._reads.current(type_, id_, grant, session)
+        """The current version with its keys, also a tombstone; None where nothing is shown.
+
+        `whole` as by `read`.
+        """
+        return await self._reads.current(type_, id_, grant, session, whole=whole)
 
     async def read_many(
         self,
@@ -112,9 +135,11 @@ class Store:
         version: int,
         grant: Grant,
         session: Session | None = None,
+        *,
+        whole: bool = True,
     ) -> Version:
-        """One version. Raises NotFound; Gone where that version is the deletion."""
-        return await self._reads.vread(type_, id_, version, grant, session)
+        """One version; `whole` as by `read`. Raises NotFound; Gone for the deletion itself."""
+        return await self._reads.vread(type_, id_, version, grant, session, whole=whole)
 
     def content(self, version: Version) -> AsyncIterator[bytes]:
         """The bytes of a version in parts."""

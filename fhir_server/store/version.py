@@ -1,11 +1,12 @@
 """A version of a resource, and the MongoDB documents that hold it.
 
 Current document: `{_id: id, v, u, m, w, p, d, e, k, b, r, s, raw}`; `b` is what the index has of
-the keys `k` (`search.entries`). A large one has `f`, the GridFS
-file with its bytes, in the place of `raw`; a tombstone has `x: true`, no bytes, and the keys of the
-version that was deleted, `k` under the name of `g`. A document of `{Type}_history` has `_id`
-"id/version", `i` (the id), and its keys, so that a grant can judge it. `w` is the token of the
-write.
+the keys `k` (`search.entries`). A large one has `f`, the GridFS file with its bytes, in the place
+of `raw`; of a Binary also `o`, its outline, and `at`, where in it they go. A tombstone has
+`x: true`, no bytes, and the keys of the version that was deleted, `k` under the name of `g`.
+A document of
+`{Type}_history` has `_id` "id/version", `i` (the id), and its keys, so that a grant can judge it.
+`w` is the token of the write.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from fhir_server.search.keys import Keys, Range
 from fhir_server.store.database import Document
 from fhir_server.store.splice import scalars, with_identity
 
-SHOWN: Document = {"v": 1, "u": 1, "m": 1, "x": 1, "raw": 1, "f": 1}
+SHOWN: Document = {"v": 1, "u": 1, "m": 1, "x": 1, "raw": 1, "f": 1, "o": 1, "at": 1}
 KEPT: Document = {
     **SHOWN,
     **{"p": 1, "d": 1, "e": 1, "k": 1, "r": 1, "s": 1},
@@ -38,12 +39,24 @@ class VersionConflict(Conflict):
     """Another writer replaced the version that this write was meant for."""
 
 
+class Blob(msgspec.Struct, frozen=True, gc=False):
+    """The GridFS file of bytes that are too many for a document.
+
+    They go into `outline` at the place `at`: of a Binary the outline is the resource with empty
+    data. Without an outline the file has all.
+    """
+
+    file: ObjectId
+    outline: bytes = b""
+    at: int = 0
+
+
 class Version(msgspec.Struct, frozen=True, gc=False):
     """One version of one resource; `updated` is in microseconds since 1970 UTC.
 
     `raw` is the whole resource as JSON, stamped; empty in a deletion. `keys` are there where they
     were asked for; a deletion has those of the version before.
-    `blob` names the GridFS file of bytes that are too many for a document. `stored` is the MongoDB
+    `blob` says where the bytes are that are too many for a document. `stored` is the MongoDB
     document of what was read in order to be replaced, keys and all; see `keys_of`.
     """
 
@@ -55,8 +68,13 @@ class Version(msgspec.Struct, frozen=True, gc=False):
     method: str
     keys: Keys | None = None
     deleted: bool = False
-    blob: ObjectId | None = None
+    blob: Blob | None = None
     stored: bytes = b""
+
+    @property
+    def outline(self) -> bytes:
+        """The resource, without its data where that lies elsewhere; empty where all of it does."""
+        return self.raw or (self.blob.outline if self.blob is not None else b"")
 
 
 def history_id(id_: str, version: int) -> str:
@@ -88,7 +106,9 @@ def current_document(new: Version, old: Version | None = None) -> Document:
             for one in keys.c
         ]
     if new.blob is not None:
-        document["f"] = new.blob
+        document["f"] = new.blob.file
+        if new.blob.outline:
+            document["o"], document["at"] = new.blob.outline, new.blob.at
     else:
         document["raw"] = new.raw
     return document
@@ -143,7 +163,7 @@ def parse(type_: str, document: Document) -> Version:
         if keys is None
         else Keys(get("p"), get("d"), get("e"), keys, _ranges(document), get("s", ())),
         "x" in document,
-        get("f"),
+        _blob(document),
     )
 
 
@@ -165,10 +185,15 @@ def parse_current(type_: str, documents: Iterable[Document]) -> list[Version]:
             document["m"],
             None,
             False,
-            document.get("f"),
+            _blob(document),
         )
         for document in documents
     ]
+
+
+def _blob(document: Document) -> Blob | None:
+    file: ObjectId | None = document.get("f")
+    return None if file is None else Blob(file, document.get("o", b""), document.get("at", 0))
 
 
 def _ranges(document: Document) -> list[Range]:

@@ -120,6 +120,9 @@ class Writes:
                 await insertion.within(documents[first : first + LOT], session)
 
     async def _with_blob(self, version: Version) -> Version:
+        if version.blob is not None:
+            await self._blobs.keep(version)
+            return version
         return await self._blobs.put(version) if is_large(version) else version
 
     async def _replacement(self, new: Version, old: Version) -> Replaced:

@@ -185,7 +185,7 @@ async def test_a_large_resource_is_kept_in_parts(mongodb: str, database_name: st
 async def test_files_that_nothing_points_to_are_swept(store: Store) -> None:
     from datetime import UTC, datetime, timedelta
 
-    raw = b"x" * 13_000_000
+    raw = b'{"data":"' + b"x" * 13_000_000 + b'"}'
     await store.insert([version("a", type_="Binary", raw=raw)], OPEN)
     with pytest.raises(DuplicateId):
         await store.insert([version("a", type_="Binary", raw=raw)], OPEN)
