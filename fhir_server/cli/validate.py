@@ -89,10 +89,9 @@ def _validated(
     for place, one in bodies:
         try:
             resource: Any = from_xml(one) if file.kind == ".xml" else codec.decode(one)
+            found.append((place, validator.validate(resource, profiles=profiles)))
         except FhirError as error:
             found.append((place, list(error.issues)))
-            continue
-        found.append((place, validator.validate(resource, profiles=profiles)))
     return found
 
 

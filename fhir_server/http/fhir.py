@@ -20,7 +20,7 @@ from fhir_server.dispatch import Match, match, permit
 from fhir_server.errors import FhirError, Forbidden, MalformedRequest, ServerFault, Unauthenticated
 from fhir_server.exchange import FhirRequest, FhirResponse
 from fhir_server.fhir.codec import decode, pretty
-from fhir_server.fhir.fhirpath.patterns import share_time
+from fhir_server.fhir.fhirpath.effort import share_effort
 from fhir_server.fhir.outcome import outcome_bytes
 from fhir_server.fhir.xml import to_xml
 from fhir_server.http.auth import CHALLENGE, CLOSED, INSUFFICIENT, Authentication, revoked
@@ -139,7 +139,7 @@ class FhirEndpoint:
         self, request: FhirRequest, found: Match, receive: Receive
     ) -> Awaitable[FhirResponse]:
         permit(request, found)
-        share_time()
+        share_effort()
         if request.method in ("GET", "HEAD"):
             return found.handler(request, self._services)
         return self._answer_body(request, found, receive)

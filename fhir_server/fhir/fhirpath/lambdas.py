@@ -49,6 +49,8 @@ def _each(compiler: Compiler, tree: Call, place: int, types: Types) -> tuple[Cod
 def _items(code: Code, scope: Scope, argument: Code) -> Iterator[tuple[Any, Items]]:
     """Each item of the input with what the argument gives for it, as far as they are asked for."""
     items = code(scope)
+    if len(items) > 1:
+        scope.run.spend(len(items))
     inner, defined = scope.inner([]), scope.defined
     for index, item in enumerate(items):
         inner.this, inner.index, inner.defined = [item], index, defined
@@ -109,6 +111,7 @@ def _repeat(distinct: bool) -> Builder:
                             seen.add(mark)
                             fresh.append(item)
                 found += fresh
+                scope.run.spend(len(fresh))
                 if len(found) > _MOST:
                     raise ExecutionFault(f"repeat found more than {_MOST} items")
                 level = fresh
@@ -130,6 +133,7 @@ def _aggregate(compiler: Compiler, source: Part, tree: Call, view: View) -> Part
         for index, item in enumerate(code(scope)):
             inner.this, inner.index, inner.defined = [item], index, defined
             inner.total = argument(inner)
+            scope.run.spend(1 + len(inner.total))
         return inner.total
 
     return Part(aggregate, None)

@@ -90,10 +90,14 @@ def _arithmetic(sign: str) -> Callable[[Items, Items], Items]:
 
 
 def _bounded(text: str) -> str:
-    """The text, or ExecutionFault where repeated doubling has made it huge."""
-    if len(text) > _LONGEST:
-        raise ExecutionFault(f"a text of more than {_LONGEST} characters")
+    check_length(len(text))
     return text
+
+
+def check_length(length: int) -> None:
+    """ExecutionFault where a text that is built has become huge, as by repeated doubling."""
+    if length > _LONGEST:
+        raise ExecutionFault(f"a text of more than {_LONGEST} characters")
 
 
 def _numbers(one: Any, other: Any) -> bool:

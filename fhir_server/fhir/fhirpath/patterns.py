@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
-from contextvars import ContextVar
 from functools import lru_cache, partial
 from time import thread_time
 from typing import Any, NoReturn
@@ -18,13 +17,12 @@ from typing import Any, NoReturn
 import regex
 
 from fhir_server.errors import TooCostly
+from fhir_server.fhir.fhirpath.effort import SECONDS, effort
 from fhir_server.fhir.fhirpath.errors import ExecutionFault
+from fhir_server.fhir.fhirpath.operators import check_length
 
 _parser: Any = re._parser  # type: ignore[attr-defined]
 _constants: Any = re._constants  # type: ignore[attr-defined]
-
-SECONDS = 0.5
-"""Processor time for the patterns of a request, or of one match where there is no request."""
 
 LONGEST = 5_000
 """Characters of a pattern."""
@@ -35,14 +33,8 @@ MOST_PARTS = 10_000
 _FLAGS = {"i": regex.IGNORECASE, "m": regex.MULTILINE}
 _GROUP = re.compile(r"\$(?:([0-9]+)|\{([A-Za-z_][A-Za-z0-9_]*)\}|(\$))")
 _REPETITIONS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_REPEAT)
-_left: ContextVar[list[float] | None] = ContextVar("seconds left for patterns", default=None)
 
 Match = regex.Match[str]
-
-
-def share_time() -> None:
-    """Let all matches of this task, and of those that it starts, have SECONDS together."""
-    _left.set([SECONDS])
 
 
 def search(value: str, source: str, flags: str = "") -> bool:
@@ -66,8 +58,14 @@ def substitute(value: str, source: str, substitution: str, flags: str = "") -> s
     if not source:
         return value
 
+    length = len(value)
+
     def expand(match: Match) -> str:
-        return _GROUP.sub(partial(_group, match), substitution)
+        nonlocal length
+        made = _GROUP.sub(partial(_group, match), substitution)
+        length += len(made)
+        check_length(length)
+        return made
 
     return str(_within(source, partial(_pattern(source, flags).sub, expand, value)))
 
@@ -83,18 +81,16 @@ def _group(match: Match, reference: re.Match[str]) -> str:
 
 
 def _within(source: str, run: Callable[..., Any]) -> Any:
-    left = _left.get()
-    if left is None:
-        left = [SECONDS]
-    if left[0] <= 0:
+    left = effort()
+    if left.seconds <= 0:
         _too_costly(source)
     began = thread_time()
     try:
-        return run(timeout=left[0])
+        return run(timeout=left.seconds)
     except TimeoutError:
         _too_costly(source)
     finally:
-        left[0] -= thread_time() - began
+        left.seconds -= thread_time() - began
 
 
 def _too_costly(source: str) -> NoReturn:

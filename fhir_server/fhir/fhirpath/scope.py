@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from fhir_server.fhir.fhirpath.effort import FREE, Effort, effort
 from fhir_server.fhir.fhirpath.equality import named
 from fhir_server.fhir.fhirpath.errors import ExecutionFault
 from fhir_server.fhir.fhirpath.shapes import Node
@@ -32,6 +33,16 @@ class Run:
     resolver: Resolver | None = None
     trace: Callable[[str, Items], None] | None = None
     now: datetime | None = None
+    left: int = FREE
+    effort: Effort | None = None
+
+    def spend(self, steps: int) -> None:
+        """Count steps of lambdas. Raises TooCostly for too many."""
+        self.left -= steps
+        if self.left < 0:
+            if self.effort is None:
+                self.effort = effort()
+            self.left += self.effort.draw(-self.left)
 
 
 class Scope:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fhir_server.fhir.fhirpath.function import Function
-from fhir_server.fhir.fhirpath.operators import wrap
+from fhir_server.fhir.fhirpath.operators import check_length, wrap
 from fhir_server.fhir.fhirpath.patterns import full_match, search, substitute
 from fhir_server.fhir.fhirpath.scope import Items, Scope, integer, text
 
@@ -43,6 +43,11 @@ def _substring(scope: Scope, items: Items, start: Items, length: Items | None = 
     return [value[at : at + max(0, count)]]
 
 
+def _replace(value: str, old: str, new: str) -> str:
+    check_length(len(value) + value.count(old) * (len(new) - len(old)))
+    return value.replace(old, new)
+
+
 def _split(scope: Scope, items: Items, separator: Items) -> Items:
     value, sign = text(items, "split()"), text(separator, "split()")
     if value is None or sign is None:
@@ -53,7 +58,9 @@ def _split(scope: Scope, items: Items, separator: Items) -> Items:
 def _join(scope: Scope, items: Items, separator: Items | None = None) -> Items:
     sign = text(separator or [], "join()") or ""
     found = [text([item], "join()") for item in items]
-    return [sign.join(part for part in found if part is not None)] if items else []
+    parts = [part for part in found if part is not None]
+    check_length(sum(map(len, parts)) + len(sign) * len(parts))
+    return [sign.join(parts)] if items else []
 
 
 def _encode(value: str, form: str) -> str | None:
@@ -110,7 +117,7 @@ _ON_STRINGS: dict[str, tuple[Callable[..., Any], int, tuple[str, ...]]] = {
     "lower": (lambda v: v.lower(), 0, _STRING),
     "trim": (lambda v: v.strip(), 0, _STRING),
     "length": (lambda v: len(v), 0, _INTEGER),
-    "replace": (lambda v, old, new: v.replace(old, new), 2, _STRING),
+    "replace": (_replace, 2, _STRING),
     "matches": (search, 1, _BOOLEAN),
     "matchesFull": (full_match, 1, _BOOLEAN),
     "replaceMatches": (substitute, 2, _STRING),
