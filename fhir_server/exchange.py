@@ -16,6 +16,7 @@ from fhir_server.errors import MalformedRequest
 if TYPE_CHECKING:
     from fhir_server.access.principal import Principal
     from fhir_server.store.transaction import Session
+    from fhir_server.store.uploads import Upload
 
 FHIR_JSON = "application/fhir+json"
 
@@ -43,6 +44,7 @@ class FhirRequest:
     case names; `body` is always the bytes as sent, of the media type in the header `content-type`
     (empty when it has none). `base` is the public base URL without a slash at its end.
     `resource` is the parsed body where somebody parsed it already (an entry of a Bundle).
+    `upload` has the content of a raw Binary that is too large to be held; the body is empty then.
     `principal` is who calls, None where nobody is known.
     """
 
@@ -58,6 +60,7 @@ class FhirRequest:
     request_id: str = ""
     resource: dict[str, Any] | None = None
     principal: Principal | None = None
+    upload: Upload | None = None
 
     def header(self, name: str) -> str:
         """The header's value, empty where it was not sent."""

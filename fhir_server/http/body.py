@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import AsyncIterator
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import Receive
@@ -10,14 +11,35 @@ from starlette.types import Receive
 from fhir_server.errors import MalformedRequest, TooLarge, UnsupportedMediaType
 from fhir_server.exchange import Pairs
 
+MOST = 1024 * 1024
+"""Bytes of one part, however well it was compressed."""
+
 
 class Disconnected(Exception):
     """The caller left before the request was whole."""
 
 
 async def read_body(receive: Receive, limit: int, encoding: str = "") -> bytes:
-    """The whole body, decompressed when it is gzip. Raises TooLarge beyond `limit` bytes."""
-    parts: list[bytes] = []
+    """The whole body, decompressed when it is gzip. Raises what `body_parts` raises."""
+    parts = [part async for part in body_parts(receive, limit, encoding)]
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def body_parts(receive: Receive, limit: int, encoding: str = "") -> AsyncIterator[bytes]:
+    """The body as it comes, decompressed when it is gzip.
+
+    Raises TooLarge beyond `limit` bytes, UnsupportedMediaType for another encoding,
+    MalformedRequest for broken gzip, Disconnected where the caller left.
+    """
+    match encoding.strip().lower():
+        case "" | "identity":
+            return _received(receive, limit)
+        case "gzip":
+            return _gunzipped(_received(receive, limit), limit)
+    raise UnsupportedMediaType(f"Content-Encoding: {encoding[:40]} is not read; send gzip or none")
+
+
+async def _received(receive: Receive, limit: int) -> AsyncIterator[bytes]:
     size = 0
     more = True
     while more:
@@ -29,15 +51,28 @@ async def read_body(receive: Receive, limit: int, encoding: str = "") -> bytes:
             size += len(part)
             if size > limit:
                 raise too_large(limit)
-            parts.append(part)
+            yield part
         more = message.get("more_body", False)
-    body = parts[0] if len(parts) == 1 else b"".join(parts)
-    match encoding.strip().lower():
-        case "" | "identity":
-            return body
-        case "gzip":
-            return _gunzip(body, limit)
-    raise UnsupportedMediaType(f"Content-Encoding: {encoding[:40]} is not read; send gzip or none")
+
+
+async def _gunzipped(parts: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    inflate = zlib.decompressobj(wbits=31)
+    size = 0
+    async for part in parts:
+        while part and not inflate.eof:
+            try:
+                plain = inflate.decompress(part, MOST)
+            except zlib.error:
+                raise MalformedRequest(
+                    "The body is not the gzip that Content-Encoding says"
+                ) from None
+            part = inflate.unconsumed_tail
+            size += len(plain)
+            if size > limit:
+                raise too_large(limit)
+            yield plain
+    if not inflate.eof:
+        raise MalformedRequest("The gzip body ends before its end")
 
 
 def too_large(limit: int) -> TooLarge:
@@ -66,16 +101,3 @@ def _text(part: bytes) -> str:
         raise MalformedRequest(
             f"'{part[:80].decode('latin-1')}' is not UTF-8 when percent-decoded"
         ) from None
-
-
-def _gunzip(body: bytes, limit: int) -> bytes:
-    inflate = zlib.decompressobj(wbits=31)
-    try:
-        plain = inflate.decompress(body, limit + 1)
-    except zlib.error:
-        raise MalformedRequest("The body is not the gzip that Content-Encoding says") from None
-    if len(plain) > limit:
-        raise too_large(limit)
-    if not inflate.eof:
-        raise MalformedRequest("The gzip body ends before its end")
-    return plain

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import zlib
 from collections.abc import AsyncIterator, Awaitable
 from itertools import count
 from time import perf_counter
@@ -24,11 +25,12 @@ from fhir_server.fhir.fhirpath.effort import share_effort
 from fhir_server.fhir.outcome import outcome_bytes
 from fhir_server.fhir.xml import to_xml
 from fhir_server.http.auth import CHALLENGE, CLOSED, INSUFFICIENT, Authentication, revoked
-from fhir_server.http.body import Disconnected, parse_pairs, read_body
+from fhir_server.http.body import Disconnected, body_parts, parse_pairs, read_body
 from fhir_server.http.cors import origin_headers, preflight_headers
 from fhir_server.http.log import log, log_request
 from fhir_server.http.metrics import Metrics
 from fhir_server.http.negotiation import DEFAULT, XML, Representation, negotiate
+from fhir_server.interactions.raw_upload import is_raw_upload, write_raw
 from fhir_server.services import Services
 
 COMPRESS_FROM = 1400  # about one network packet: below it gzip saves no time
@@ -36,6 +38,7 @@ GZIP_LEVEL = 4
 CHUNK = 256 * 1024
 FORM = "application/x-www-form-urlencoded"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}\Z")
+_COMPRESSED = [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
 _SECURITY = [(b"x-content-type-options", b"nosniff"), (b"cache-control", b"private, no-cache")]
 
 
@@ -148,12 +151,14 @@ class FhirEndpoint:
         self, request: FhirRequest, found: Match, receive: Receive
     ) -> FhirResponse:
         headers = request.headers
-        request.body = await read_body(
-            receive, self._settings.max_body_bytes, headers.get("content-encoding", "")
-        )
+        limit, encoding = self._settings.max_body_bytes, headers.get("content-encoding", "")
         if headers.get("content-type", "").startswith(FORM):
-            request.query += parse_pairs(request.body)
-            request.body = b""
+            request.query += parse_pairs(await read_body(receive, limit, encoding))
+        elif is_raw_upload(found.code, request):
+            parts = body_parts(receive, limit, encoding)
+            return await write_raw(request, parts, found.handler, self._services)
+        else:
+            request.body = await read_body(receive, limit, encoding)
         return await found.handler(request, self._services)
 
     def _path(self, scope: Scope) -> str:
@@ -207,7 +212,7 @@ class FhirEndpoint:
         origin = request.headers.get("origin")
         if origin:
             headers += origin_headers(origin, self._settings.cors_origins)
-        if response.stream is not None and representation.format != XML:
+        if response.stream is not None and not (response.fhir and representation.format == XML):
             await self._send_stream(request, response, representation, headers, send)
             return
         body = response.body
@@ -216,14 +221,9 @@ class FhirEndpoint:
         if body and response.fhir:
             headers.append((b"content-type", representation.content_type.encode()))
             body = self._render(body, request, representation)
-        if (
-            len(body) >= COMPRESS_FROM
-            and "gzip" in request.headers.get("accept-encoding", "")
-            and b"content-range" not in (name for name, _ in headers)
-        ):
+        if len(body) >= COMPRESS_FROM and _compresses(request, response):
             body = gzip.compress(body, GZIP_LEVEL, mtime=0)
-            headers.append((b"content-encoding", b"gzip"))
-            headers.append((b"vary", b"Accept-Encoding"))
+            headers += _COMPRESSED
         if response.status not in (204, 304):
             headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
@@ -239,11 +239,16 @@ class FhirEndpoint:
         headers: list[tuple[bytes, bytes]],
         send: Send,
     ) -> None:
+        parts = response.stream
         if response.fhir:
             headers.append((b"content-type", representation.content_type.encode()))
+        elif parts is not None and _compresses(request, response):
+            headers = [header for header in headers if header[0] != b"content-length"]
+            headers += _COMPRESSED
+            parts = _gzipped(parts)
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        if request.method != "HEAD" and response.stream is not None:
-            async for chunk in _chunks(response.stream):
+        if request.method != "HEAD" and parts is not None:
+            async for chunk in _chunks(parts):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
@@ -253,6 +258,19 @@ class FhirEndpoint:
             size = max(len(body), 1) + 1
             return to_xml(decode(body, max_bytes=size, max_depth=1000), pretty=indent)
         return pretty(body) if indent else body
+
+
+def _compresses(request: FhirRequest, response: FhirResponse) -> bool:
+    """Whether the caller takes gzip; a range is of the content as it is."""
+    accepted = "gzip" in request.headers.get("accept-encoding", "")
+    return accepted and "Content-Range" not in response.headers
+
+
+async def _gzipped(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    compress = zlib.compressobj(GZIP_LEVEL, wbits=31)
+    async for part in parts:
+        yield compress.compress(part)
+    yield compress.flush()
 
 
 async def _chunks(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

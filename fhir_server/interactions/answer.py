@@ -24,6 +24,8 @@ def written(version: Version, status: int, request: FhirRequest) -> FhirResponse
     if returning == "OperationOutcome":
         text = f"{version.type}/{version.id} is at version {version.version}"
         return FhirResponse(status, _outcome(text), headers)
+    if request.upload is not None and not version.raw:
+        return FhirResponse(status, headers=headers, stream=request.upload.content(version))
     return FhirResponse(status, version.raw, headers)
 
 

@@ -43,11 +43,14 @@ async def conditional_update(request: FhirRequest, services: Services) -> FhirRe
         await services.store.claim(criteria.key, session)
         found = await only_match(criteria, request, services, session)
         id_ = conditional_id(content.resource, given, found.id if found else None) or new_id
-        current = await services.store.current(criteria.type, id_, request.grant, session)
+        current = await services.store.current(
+            criteria.type, id_, request.grant, session, whole=False
+        )
         if found is None:
             check_unused(given, current)
         check_preconditions(request, current)
-        new = draft(content._replace(resource={**content.resource}), id_, services)
+        own = content._replace(resource={**content.resource})
+        new = draft(own, id_, services, request.upload)
         version = await put_over(current, new, request, services, session, chosen=given is not None)
         return written(version, 201 if found is None else 200, request)
 

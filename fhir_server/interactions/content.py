@@ -56,10 +56,12 @@ def _read(request: FhirRequest, services: Services, read: Read) -> Content:
 def _raw_binary(request: FhirRequest, media: str) -> Content:
     if request.target.type != "Binary" or not media:
         raise unread(media)
-    raw = from_raw(
-        request.header("content-type"), request.body, request.header("x-security-context")
-    )
-    return Content(codec.decode(raw, max_bytes=len(raw)), raw)
+    content = request.body if request.upload is None else None
+    raw = from_raw(request.header("content-type"), content, request.header("x-security-context"))
+    resource = codec.decode(raw, max_bytes=len(raw))
+    if request.target.id:
+        resource["id"] = request.target.id  # content has none of its own: it has the URL's
+    return Content(resource, raw)
 
 
 def unread(media: str) -> UnsupportedMediaType:

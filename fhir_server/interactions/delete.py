@@ -26,7 +26,9 @@ async def delete(request: FhirRequest, services: Services) -> FhirResponse:
     returned(request)
     type_, id_ = request.target.type, request.target.id
     for attempt in range(ATTEMPTS):
-        current = await services.store.current(type_, id_, request.grant, request.session)
+        current = await services.store.current(
+            type_, id_, request.grant, request.session, whole=False
+        )
         check_preconditions(request, current)
         if current is None or current.deleted:
             return deleted(None, request)

@@ -35,9 +35,9 @@ class _Labelled(msgspec.Struct):
 
 def keep_labels(new: Draft, current: Version, services: Services) -> Draft:
     """The draft with the tags and security labels of the current version added to its own."""
-    if current.deleted or _BARE_META.match(current.raw):
+    if current.deleted or _BARE_META.match(current.outline):
         return new
-    kept = msgspec.json.decode(current.raw, type=_Labelled).meta
+    kept = msgspec.json.decode(current.outline, type=_Labelled).meta
     meta = dict(new.resource.get("meta") or {})
     changed = False
     for name, before in (("security", kept.security), ("tag", kept.tag)):

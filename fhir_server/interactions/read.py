@@ -40,9 +40,9 @@ async def respond(found: Version, request: FhirRequest, services: Services) -> F
     raw = found.type == "Binary" and wants_raw(request)
     if found.blob is not None and not raw and not request.query:
         return FhirResponse(200, headers=headers, stream=services.store.content(found))
-    found = await services.store.whole(found)
     if raw:
-        return raw_binary(found, request, headers)
+        return await raw_binary(found, request, headers, services)
+    found = await services.store.whole(found)
     body = subset_bytes(found.raw, request.query, services.definitions) if request.query else None
     return FhirResponse(200, found.raw if body is None else body, headers)
 

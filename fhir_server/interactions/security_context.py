@@ -34,8 +34,8 @@ async def read_in_context(request: FhirRequest, services: Services) -> Version |
         return None  # what it does not show is not there
     own = grant.wherever("Binary", Action.READ, "the security context of the Binary may be read")
     try:
-        found = await services.store.read("Binary", id_, own, request.session)
-        context = _context(found, request)
+        found = await services.store.read("Binary", id_, own, request.session, whole=False)
+        context = _context(await services.store.outlined(found), request)
         if context is None:
             return None
         await services.store.read(context.type, context.id, grant, request.session, whole=False)
@@ -46,7 +46,7 @@ async def read_in_context(request: FhirRequest, services: Services) -> Version |
 
 def _context(binary: Version, request: FhirRequest) -> Target | None:
     """The resource of this server that stands for the Binary, in whatever version it is now."""
-    known: Any = msgspec.json.decode(binary.raw, type=_Binary).securityContext
+    known: Any = msgspec.json.decode(binary.outline, type=_Binary).securityContext
     target = literal(known.reference) if known is not None else None
     if target is None or target.base not in ("", request.base):
         return None

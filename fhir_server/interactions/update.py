@@ -45,7 +45,9 @@ async def put(
     the session's transaction decides.
     """
     for attempt in range(ATTEMPTS):
-        current = await services.store.current(draft.type, draft.id, request.grant, session)
+        current = await services.store.current(
+            draft.type, draft.id, request.grant, session, whole=False
+        )
         check_preconditions(request, current)
         try:
             version = await put_over(current, draft, request, services, session)
@@ -85,7 +87,7 @@ async def put_over(
         version = draft.version(1, updated, "PUT")
         await services.store.insert([version], request.grant, session)
     else:
-        draft = keep_labels(draft, current, services)
+        draft = keep_labels(draft, await services.store.outlined(current), services)
         version = draft.version(current.version + 1, updated, "PUT")
         await services.store.replace(version, current, request.grant, session)
     return version

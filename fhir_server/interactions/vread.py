@@ -13,5 +13,7 @@ async def vread(request: FhirRequest, services: Services) -> FhirResponse:
     type_, id_, version = request.target.type, request.target.id, request.target.version
     if not (version.isascii() and version.isdigit() and len(version) < 10):
         raise NotFound(f"{type_}/{id_} has no version '{version[:64]}'")
-    found = await services.store.vread(type_, id_, int(version), request.grant, request.session)
+    found = await services.store.vread(
+        type_, id_, int(version), request.grant, request.session, whole=False
+    )
     return await respond(found, request, services)

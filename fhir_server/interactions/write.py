@@ -24,21 +24,29 @@ from fhir_server.interactions.literal_references import refuse_conditional_refer
 from fhir_server.interactions.search_parameters import search_parameter_faults
 from fhir_server.search.keys import Keys
 from fhir_server.services import Services
+from fhir_server.store.uploads import Upload
 from fhir_server.store.version import Version
 
 
 class Draft(NamedTuple):
-    """Checked content under its id, with its search keys; it still lacks version and instant."""
+    """Checked content under its id, with its search keys; it still lacks version and instant.
+
+    Of a Binary whose data came as an `upload` the resource and `raw` lack that too.
+    """
 
     type: str
     id: str
     resource: Resource
     raw: bytes
     keys: Keys
+    upload: Upload | None = None
 
     def version(self, number: int, updated: int, method: str) -> Version:
         """The version to store; `updated` is in microseconds since 1970 UTC."""
         raw = codec.stamp(self.raw, self.type, self.id, number, updated)
+        if self.upload is not None:
+            blob = self.upload.blob(raw)
+            return Version(self.type, self.id, number, updated, b"", method, self.keys, blob=blob)
         return Version(self.type, self.id, number, updated, raw, method, self.keys)
 
 
@@ -81,12 +89,12 @@ def refuse(issues: Sequence[Issue]) -> None:
         raise Unprocessable(issues=issues)
 
 
-def draft(content: Content, id_: str, services: Services) -> Draft:
+def draft(content: Content, id_: str, services: Services, upload: Upload | None = None) -> Draft:
     """The checked content under the id that it will have, and its keys."""
     resource = content.resource
     resource["id"] = id_
     keys = services.indexer(resource, content.elements)
-    return Draft(resource["resourceType"], id_, resource, content.raw, keys)
+    return Draft(resource["resourceType"], id_, resource, content.raw, keys, upload)
 
 
 def new_draft(request: FhirRequest, services: Services) -> Draft:
@@ -97,7 +105,7 @@ def new_draft(request: FhirRequest, services: Services) -> Draft:
     content.resource["id"] = id_
     check(content, request, services)
     refuse_conditional_references(content.resource, content.raw)
-    return draft(content, id_, services)
+    return draft(content, id_, services, request.upload)
 
 
 def draft_for(request: FhirRequest, services: Services) -> Draft:
@@ -107,7 +115,7 @@ def draft_for(request: FhirRequest, services: Services) -> Draft:
     check_id(content.resource, request.target.id)
     check(content, request, services)
     refuse_conditional_references(content.resource, content.raw)
-    return draft(content, request.target.id, services)
+    return draft(content, request.target.id, services, request.upload)
 
 
 def check_id(resource: Resource, id_: str) -> None:

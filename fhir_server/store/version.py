@@ -4,9 +4,8 @@ Current document: `{_id: id, v, u, m, w, p, d, e, k, b, r, s, raw}`; `b` is what
 the keys `k` (`search.entries`). A large one has `f`, the GridFS file with its bytes, in the place
 of `raw`; of a Binary also `o`, its outline, and `at`, where in it they go. A tombstone has
 `x: true`, no bytes, and the keys of the version that was deleted, `k` under the name of `g`.
-A document of
-`{Type}_history` has `_id` "id/version", `i` (the id), and its keys, so that a grant can judge it.
-`w` is the token of the write.
+A document of `{Type}_history` has `_id` "id/version", `i` (the id), and its keys, so that a grant
+can judge it. `w` is the token of the write.
 """
 
 from __future__ import annotations

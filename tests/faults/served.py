@@ -26,8 +26,11 @@ class Served:
 
 
 @contextmanager
-def serve(data: Path, *options: str) -> Iterator[Served]:
-    """An open server on a data folder, on a free port, ended at the end if it still runs."""
+def serve(data: Path, *options: str, **settings: str) -> Iterator[Served]:
+    """An open server on a data folder, on a free port, ended at the end if it still runs.
+
+    `settings` are by their names in the environment, `FHIR_...`.
+    """
     environment = {key: value for key, value in os.environ.items() if not key.startswith("FHIR_")}
     process = subprocess.Popen(
         [
@@ -35,7 +38,7 @@ def serve(data: Path, *options: str) -> Iterator[Served]:
             *("--data", str(data), *options),
         ],
         cwd=ROOT,
-        env=environment | {"COLUMNS": "200", "NO_COLOR": "1"},
+        env=environment | settings | {"COLUMNS": "200", "NO_COLOR": "1"},
         stdout=subprocess.PIPE,
         text=True,
     )
