@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
-from fhir_server.errors import TooLarge
+from fhir_server.errors import TooLarge, Unavailable
 from fhir_server.fhir.base64_parts import Encoder
 from fhir_server.store.blobs import Blobs
 from fhir_server.store.database import available
@@ -39,12 +40,16 @@ class Upload:
         await self._file.close({"size": self._size})
 
     async def abort(self) -> None:
-        """Remove what was written of a content that did not become whole."""
-        await self._blobs.files.remove(self._file.id)
+        """Remove what was written of a content that did not become whole.
+
+        While the database is away nothing is: then the sweep does it.
+        """
+        with suppress(Unavailable):
+            await self._blobs.files.remove(self._file.id)
 
     async def release(self) -> None:
-        """Remove the content unless a resource has it."""
-        with available():
+        """Remove the content unless a resource has it; or leave it to the sweep, as `abort`."""
+        with suppress(Unavailable), available():
             await self._blobs.release(await self._blobs.files.open(self._file.id))
 
     def blob(self, raw: bytes) -> Blob:
