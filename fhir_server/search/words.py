@@ -23,7 +23,10 @@ LONGEST = 100
 
 _SHORT = 200
 _MARKUP = re.compile(r"<[^>]*>")
-_NO_TEXT = frozenset({"id", "url", "system", "reference", "path", "expression", "resourceType"})
+_NO_TEXT = frozenset(
+    {"id", "url", "system", "reference", "path", "expression", "resourceType", "data"}
+)
+"""What is no prose, wherever it stands; `data` is base64 everywhere but in SampledData."""
 
 
 @lru_cache(maxsize=4)

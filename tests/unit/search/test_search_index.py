@@ -191,3 +191,11 @@ def test_a_value_that_cannot_be_read_is_an_error_with_its_place() -> None:
     with pytest.raises(Unprocessable) as caught:
         index("Observation", effectiveDateTime="yesterday")
     assert caught.value.issues[0].expression == ("Observation.effective",)
+
+
+def test_the_data_of_attachments_has_no_words() -> None:
+    data = "TGl2ZXI/IHllcyE="
+    attachment = {"contentType": "text/plain", "data": data, "title": "The liver"}
+    document = {"resourceType": "DocumentReference", "content": [{"attachment": attachment}]}
+    assert INDEXER(document).t == ("the", "liver")
+    assert INDEXER({"resourceType": "Binary", "data": data}).t == ()
