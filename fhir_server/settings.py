@@ -100,7 +100,9 @@ class Settings(BaseSettings):
         144 * MEBIBYTE, ge=1024, description="The largest request body, in bytes."
     )
     max_blob_bytes: int = Field(
-        100 * MEBIBYTE, ge=1024, description="The largest single resource, in bytes."
+        100 * MEBIBYTE,
+        ge=1024,
+        description="The largest resource, in bytes; of a Binary its content, not the base64.",
     )
     max_depth: int = Field(100, ge=10, description="The deepest nesting of a JSON or XML body.")
     history_window: int = Field(

@@ -71,16 +71,23 @@ def check(content: Content, request: FhirRequest, services: Services) -> None:
     `Prefer: handling=lenient` lets the two kinds of fault pass that hinder nobody from reading the
     rest: a reference to a type that the element does not allow, and an empty narrative.
     """
-    if len(content.raw) > services.settings.max_blob_bytes:
-        raise TooLarge(
-            f"The resource has {len(content.raw)} bytes; "
-            f"at most {services.settings.max_blob_bytes} are stored"
-        )
+    limit = services.settings.max_blob_bytes
+    if len(content.raw) > limit and (size := _size(content)) > limit:
+        raise TooLarge(f"The resource has {size} bytes; at most {limit} are stored")
     header = request.header("prefer")
     lenient = bool(header) and Prefer(header).handling == "lenient"
     refuse(services.validator.errors(content.resource, lenient, content.elements))
     if content.resource["resourceType"] == "SearchParameter":
         refuse(search_parameter_faults(content.resource, services))
+
+
+def _size(content: Content) -> int:
+    """The bytes of a resource; of a Binary the content counts, not its base64."""
+    data = content.resource.get("data")
+    if content.resource["resourceType"] == "Binary" and isinstance(data, str):
+        decoded = len(data) // 4 * 3 - data[-2:].count("=")
+        return max(len(content.raw) - len(data), decoded)
+    return len(content.raw)
 
 
 def refuse(issues: Sequence[Issue]) -> None:

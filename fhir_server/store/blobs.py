@@ -54,7 +54,10 @@ def is_large(version: Version) -> bool:
 
 
 class Blobs:
-    """The files of large resources; `limit` is the largest resource in bytes that is taken."""
+    """The files of large resources; `limit` is the largest resource in bytes that is taken.
+
+    Of a Binary the content counts, not its base64.
+    """
 
     def __init__(self, database: Database, collections: Collections, limit: int) -> None:
         self.files = Files(database, BUCKET)
@@ -64,13 +67,13 @@ class Blobs:
 
     async def put(self, version: Version) -> Version:
         """The version with its bytes in a file. Raises TooLarge beyond the limit."""
-        if len(version.raw) > self.limit:
+        apart = take_apart(version.raw) if version.type == "Binary" else None
+        size = len(version.raw) if apart is None else max(len(apart.outline), apart.size)
+        if size > self.limit:
             raise TooLarge(
-                f"This {version.type} has {len(version.raw)} bytes; "
-                f"the largest that is kept has {self.limit}"
+                f"This {version.type} has {size} bytes; the largest that is kept has {self.limit}"
             )
         metadata = _metadata(version)
-        apart = take_apart(version.raw) if version.type == "Binary" else None
         file = await self.files.begin()
         if apart is None or len(apart.outline) > _SMALL:
             content, blob = version.raw, Blob(file.id)

@@ -30,13 +30,17 @@ class Upload:
         return cls(blobs, await blobs.files.begin())
 
     async def write(self, part: bytes) -> None:
-        """Add to the content. Raises TooLarge where the resource comes to be more than is kept."""
+        """Add to the content. Raises TooLarge where that comes to be more than is kept."""
         self._size += len(part)
-        await self._write(self._encoder.encode(part))
+        if self._size > self._blobs.limit:
+            raise TooLarge(
+                f"The content has more than {self._blobs.limit} bytes, the most that is stored"
+            )
+        await self._file.write(self._encoder.encode(part))
 
     async def close(self) -> None:
         """The content is whole now."""
-        await self._write(self._encoder.end())
+        await self._file.write(self._encoder.end())
         await self._file.close({"size": self._size})
 
     async def abort(self) -> None:
@@ -62,11 +66,3 @@ class Upload:
         if version.blob is None:
             raise ValueError(f"{version.type}/{version.id} has no file")
         return self._blobs.content(version.blob)
-
-    async def _write(self, letters: bytes) -> None:
-        if self._file.length + len(letters) > self._blobs.limit:
-            raise TooLarge(
-                f"The content is larger than fits into {self._blobs.limit} bytes of JSON, "
-                "the most that is stored; base64 takes four for each three of them"
-            )
-        await self._file.write(letters)

@@ -20,7 +20,7 @@ from fhir_server.interactions.raw_upload import GATHERED
 from fhir_server.settings import Settings
 from tests.api.assertions import FHIR, assert_outcome, assert_written
 
-LIMIT = 12 * 1024 * 1024
+LIMIT = 9 * 1024 * 1024
 RAW = {"Content-Type": "application/dicom"}
 MINIMAL = {**RAW, "Prefer": "return=minimal"}
 CONTENT = random.Random(1).randbytes(GATHERED + 1_000_001)
@@ -143,9 +143,9 @@ async def test_conditions_hold_for_content_of_any_size(
 
 async def test_compressed_content_is_stored_as_it_was_before(client: httpx.AsyncClient) -> None:
     headers = {**MINIMAL, "Content-Encoding": "gzip"}
-    squeezed = gzip.compress(CONTENT + bytes(2_000_000), 1)
+    squeezed = gzip.compress(CONTENT + bytes(1_000_000), 1)
     made = await client.post("Binary", content=parts(squeezed), headers=headers)
-    assert await content_of(client, assert_written(made, 201, 1)) == CONTENT + bytes(2_000_000)
+    assert await content_of(client, assert_written(made, 201, 1)) == CONTENT + bytes(1_000_000)
 
 
 @pytest.mark.parametrize(
@@ -189,6 +189,20 @@ async def test_what_is_refused_leaves_nothing(
     assert_outcome(refused, status, code)
     assert files() == (0, 0)
     assert (await client.get("Binary")).json()["total"] == 0
+
+
+async def test_the_content_counts_and_not_its_base64(client: httpx.AsyncClient) -> None:
+    """As much goes in raw as JSON, so that what was read can be sent back."""
+    content = bytes(LIMIT)
+    put = await client.put("Binary/a", content=parts(content), headers=RAW)
+    assert_written(put, 201, 1)
+    assert_written(await client.put("Binary/a", content=put.content, headers=FHIR), 200, 2)
+    assert await content_of(client, "Binary/a") == content
+    more = await client.put("Binary/a", content=parts(content + b"x"), headers=RAW)
+    assert_outcome(more, 413, "too-long")
+    body = {"resourceType": "Binary", "id": "a", "contentType": "application/dicom"}
+    body["data"] = b64encode(content + b"xxxx").decode()
+    assert_outcome(await client.put("Binary/a", json=body, headers=FHIR), 413, "too-long")
 
 
 def scope(method: str, path: str) -> dict[str, Any]:

@@ -176,7 +176,9 @@ async def test_a_large_resource_is_kept_in_parts(mongodb: str, database_name: st
     assert found is not None
     assert found.raw == raw
     with pytest.raises(TooLarge):
-        await store.insert([version("b", type_="Binary", raw=b"x" * 20_000_001)], OPEN)
+        await store.insert(
+            [version("b", type_="Binary", raw=b'{"data":" %b"}' % (b"x" * 20_000_000))], OPEN
+        )
     await store.replace(version("a", 2, type_="Binary"), found, OPEN)
     assert (await store.vread("Binary", "a", 1, OPEN)).raw == raw
     await database.close()
