@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/binary.html#rest (R-44)
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import random
 from base64 import b64encode
@@ -120,6 +121,19 @@ async def test_a_small_content_is_updated_raw_too(client: httpx.AsyncClient) -> 
     assert_written(await client.put("Binary/s", content=b"abc", headers=RAW), 201, 1)
     assert_written(await client.put("Binary/s", content=b"abcd", headers=RAW), 200, 2)
     assert await content_of(client, "Binary/s") == b"abcd"
+
+
+async def test_of_two_at_once_both_are_kept(client: httpx.AsyncClient, files: Any) -> None:
+    """Who was slower is the next version; its content is not stored a second time."""
+    sent = [CONTENT[one:] for one in range(3)]
+    puts = [client.put("Binary/a", content=parts(one), headers=MINIMAL) for one in sent]
+    answers = await asyncio.gather(*puts)
+    versions = sorted(answer.headers["etag"] for answer in answers)
+    assert versions == ['W/"1"', 'W/"2"', 'W/"3"']
+    assert files() == (3, 3)
+    for content, answer in zip(sent, answers, strict=True):
+        past = answer.headers["location"].partition("/fhir/")[2]
+        assert await content_of(client, past) == content
 
 
 async def test_conditions_hold_for_content_of_any_size(
