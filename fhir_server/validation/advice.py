@@ -8,8 +8,8 @@ from typing import Any
 from fhir_server.validation.displays import Displays, check_display
 from fhir_server.validation.documents import check_reachable
 from fhir_server.validation.faults import Faults
-from fhir_server.validation.invariants import Holder, Walk
 from fhir_server.validation.native import NATIVE
+from fhir_server.validation.rule import Holder, Walk
 
 __all__ = ["advice"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from fhir_server.search.folding import fold
 from fhir_server.validation.faults import Faults, shown
-from fhir_server.validation.invariants import Holder, Walk
+from fhir_server.validation.rule import Holder, Walk
 
 __all__ = ["Displays", "check_display"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from fhir_server.fhir.references import find, parse
 from fhir_server.validation.faults import Faults, above
-from fhir_server.validation.invariants import Holder
+from fhir_server.validation.rule import Holder
 
 __all__ = ["check_reachable"]
 

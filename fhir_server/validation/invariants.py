@@ -7,18 +7,23 @@ right. Rules that the structure check has built in are not evaluated again.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
 from fhir_server.errors import Issue
-from fhir_server.fhir import fhirpath
 from fhir_server.fhir.definitions import Definitions, Element, Invariant
 from fhir_server.fhir.elements import Elements
-from fhir_server.fhir.fhirpath import Compiled, FhirPathError, Node
-from fhir_server.fhir.fhirpath.shapes import Shape, shape
-from fhir_server.validation.faults import Faults, State, above, issues
-from fhir_server.validation.shortcuts import shortcut
+from fhir_server.validation.faults import Faults, issues
+from fhir_server.validation.rule import Extended, Holder, Rule, Walk
+from fhir_server.validation.walks import (
+    Table,
+    about_object,
+    about_properties,
+    beside_primitive,
+    each_of,
+    with_rules,
+)
 
 __all__ = ["STRUCTURAL", "Invariants"]
 
@@ -27,66 +32,7 @@ STRUCTURAL = frozenset({"dom-2", "ele-1", "ext-1", "ref-1", "txt-1", "txt-2"})
 
 SEVERITIES = frozenset({"error", "warning"})
 
-CORRECTED = {
-    # "If there are more than one enableWhen": R4 says > 2, which its own text contradicts.
-    "que-12": "enableWhen.count() > 1 implies enableBehavior.exists()",
-}
-"""Rules whose expression says something else than their text; the text decides."""
-
-_LINKS = re.compile(r"""\s(?:href|src)\s*=\s*["'](#[^"']+)""").findall
 _OUTWARD = re.compile(r"%(?:resource|rootResource|context)\b|\bresolve\(").search
-_ABOUT_CONTAINED = frozenset({"dom-3", "dom-4", "dom-5"})
-
-
-class Holder(State):
-    """Adds the resource that the element at hand stands in: `%resource`."""
-
-    __slots__ = ("outermost", "place", "resource")
-
-    def __init__(self, resource: dict[str, Any]) -> None:
-        super().__init__(resource)
-        self.resource = resource
-        self.outermost = resource
-        self.place = ""
-        """The element by which one came to the object at hand: `Patient.name`."""
-
-
-Walk: TypeAlias = Callable[[Any, dict[str, Any], Holder], Faults]
-"""Value, the object that it is a property of, holder -> faults."""
-
-
-Extended: TypeAlias = Callable[[str, dict[str, Any], Holder], Faults]
-"""Type of an object that has extensions, the object, holder -> faults of these extensions."""
-Table: TypeAlias = dict[str, tuple[str, Walk, str]]
-"""JSON property -> its step, what looks at it, and the path of its element."""
-
-
-class Rule:
-    """One invariant, ready to run."""
-
-    __slots__ = ("_certainly", "_form", "compiled", "invariant")
-
-    def __init__(self, invariant: Invariant) -> None:
-        self.invariant = invariant
-        expression = CORRECTED.get(invariant.key, invariant.expression)
-        self.compiled: Compiled = fhirpath.compile(expression)
-        self._form: Shape | None = None
-        self._certainly: Callable[[dict[str, Any]], bool] | None = None
-
-    def __call__(self, node: Node, holder: Holder) -> Faults:
-        if node.shape is not self._form:
-            self._form, self._certainly = node.shape, shortcut(self.compiled.tree, node.shape)
-        if self._certainly is not None and type(node.value) is dict and self._certainly(node.value):
-            return None
-        try:
-            if self.compiled.check(node, holder.resource, holder.container):
-                return None
-            text = f"{self.invariant.human} ({self.invariant.key})"
-            severity = self.invariant.severity
-        except FhirPathError as error:
-            text = f"{self.invariant.key} could not be evaluated: {error}"
-            severity = "warning"
-        return holder.fault("invariant", text, severity=severity)
 
 
 class Invariants:
@@ -170,9 +116,9 @@ class Invariants:
         walk = self._walks.get(name)
         if walk is None:
             table: Table = {}
-            own = _own(name, self._rules(name), self._extended, self._native.get(name))
+            own = about_object(name, self._rules(name), self._extended, self._native.get(name))
             self._outer[name] = own, table
-            walk = self._walks[name] = _walk(own, table)
+            walk = self._walks[name] = about_properties(own, table)
             self._fill(table, name)
         return walk
 
@@ -204,17 +150,17 @@ class Invariants:
                 suffix = code[:1].upper() + code[1:] if element.choice else ""
                 step = f".{element.name}" + (f".ofType({code})" if element.choice else "")
                 if primitive and self._extended is not None:
-                    beside = _beside(code, self._object("Extension"), self._extended)
+                    beside = beside_primitive(code, self._object("Extension"), self._extended)
                     if element.many:
-                        beside = _each(beside)
+                        beside = each_of(beside)
                     table[f"_{element.name}{suffix}"] = (step, beside, path)
                 if primitive and not rules:
                     continue
                 walk = None if primitive else self._inner(element, code)
                 if rules:
-                    walk = _with(rules, walk, code, element, definition.json)
+                    walk = with_rules(rules, walk, code, element, definition.json)
                 if walk is not None:
-                    each = _each(walk) if element.many else walk
+                    each = each_of(walk) if element.many else walk
                     table[element.name + suffix] = (step, each, path)
 
     def _inner(self, element: Element, code: str) -> Walk:
@@ -234,136 +180,3 @@ class Invariants:
         faults = self._contained(value, owner, holder)
         holder.container = outer
         return faults
-
-
-def _own(name: str, rules: list[Rule], extended: Extended | None, native: Walk | None) -> Walk:
-    """What an object is looked at for as a whole."""
-    form = shape(name)
-    plain = [r for r in rules if r.invariant.key not in _ABOUT_CONTAINED]
-    about_contained = [r for r in rules if r.invariant.key in _ABOUT_CONTAINED]
-
-    def own(value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
-        faults: Faults = None
-        if extended is not None and ("extension" in value or "modifierExtension" in value):
-            faults = extended(name, value, holder)
-        if native is not None:
-            faults = _add(faults, native(value, owner, holder))
-        if rules:
-            node = Node(form, value, None, holder.container)
-            for rule in plain:
-                # Contained resources have no narrative (narrative.html), whatever dom-6 advises.
-                if rule.invariant.key != "dom-6" or holder.resource is holder.container:
-                    faults = _add(faults, rule(node, holder))
-            if about_contained and "contained" in value:
-                for rule in about_contained:
-                    if rule.invariant.key != "dom-3":
-                        faults = _add(faults, rule(node, holder))
-                    elif not _all_referenced(value):
-                        text = f"{rule.invariant.human} (dom-3)"
-                        faults = _add(faults, holder.fault("invariant", text))
-        return faults
-
-    return own
-
-
-def _walk(own: Walk, table: Table) -> Walk:
-    """An object as a whole, then its properties."""
-    get = table.get
-
-    def walk(value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
-        faults = own(value, owner, holder)
-        for property_, item in value.items():
-            inner = get(property_)
-            if inner is not None:
-                holder.place = inner[2]
-                found = inner[1](item, value, holder)
-                if found is not None:
-                    faults = _add(faults, above(found, inner[0]))
-        return faults
-
-    return walk
-
-
-def _beside(code: str, extension: Walk, extended: Extended) -> Walk:
-    """What stands beside a primitive of the type `code`: its extensions, and what they hold."""
-
-    def walk(value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
-        if value is None or "extension" not in value:
-            return None
-        faults = extended(code, value, holder)
-        for index, item in enumerate(value["extension"]):
-            holder.place = "Element.extension"
-            found = extension(item, value, holder)
-            if found is not None:
-                faults = _add(faults, above(found, f".extension[{index}]"))
-        return faults
-
-    return walk
-
-
-def _each(single: Walk) -> Walk:
-    def walk(value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
-        faults: Faults = None
-        place = holder.place
-        for index, item in enumerate(value):
-            holder.place = place
-            found = single(item, owner, holder)
-            if found is not None:
-                faults = _add(faults, above(found, f"[{index}]"))
-        return faults
-
-    return walk
-
-
-def _with(
-    rules: list[Rule], inner: Walk | None, code: str, element: Element, names: dict[str, Any]
-) -> Walk:
-    """Rules that are stated on an element, before those of what it holds."""
-    form = shape(code)
-    suffix = code[:1].upper() + code[1:] if element.choice else ""
-    sibling = f"_{element.name}{suffix}"
-
-    def walk(value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
-        extra = None if element.many else owner.get(sibling)
-        node = Node(form, value, extra, holder.container)
-        faults: Faults = None
-        for rule in rules:
-            faults = _add(faults, rule(node, holder))
-        return faults if inner is None else _add(faults, inner(value, owner, holder))
-
-    return walk
-
-
-def _all_referenced(resource: dict[str, Any]) -> bool:
-    """dom-3: whether something points at each contained resource, or it at its container.
-
-    Its expression gathers all descendants for each of them, which a hostile resource makes cost
-    minutes, and knows no narratives, whose links and images count too. So: one walk.
-    """
-    found: set[str] = set()
-    _collect_local(resource, found)
-    for item in resource["contained"]:
-        if f"#{item.get('id')}" not in found:
-            own: set[str] = set()
-            _collect_local(item, own)
-            if "#" not in own:
-                return False
-    return True
-
-
-def _collect_local(value: Any, found: set[str]) -> None:
-    """References, canonicals and uris to `#...`, and the narratives' links."""
-    for item in value.values() if type(value) is dict else value:
-        if type(item) is str:
-            if item[:1] == "#":
-                found.add(item)
-            elif item[:4] == "<div":
-                found.update(_LINKS(item))
-        elif type(item) is dict or type(item) is list:
-            _collect_local(item, found)
-
-
-def _add(faults: Faults, found: Faults) -> Faults:
-    if faults is None or found is None:
-        return found if faults is None else faults
-    return faults + found

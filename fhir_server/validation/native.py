@@ -13,7 +13,7 @@ from hashlib import sha1
 from typing import Any
 
 from fhir_server.validation.faults import Faults, above, shown
-from fhir_server.validation.invariants import Holder, Walk
+from fhir_server.validation.rule import Holder, Walk
 
 __all__ = ["NATIVE"]
 

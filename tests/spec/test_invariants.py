@@ -9,7 +9,8 @@ import pytest
 from fhir_server.fhir.definitions import load
 from fhir_server.fhir.fhirpath import compile
 from fhir_server.validation import Validator
-from fhir_server.validation.invariants import CORRECTED, STRUCTURAL
+from fhir_server.validation.invariants import STRUCTURAL
+from fhir_server.validation.rule import CORRECTED
 
 R4 = load()
 VALIDATOR = Validator(R4)

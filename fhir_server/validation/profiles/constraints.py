@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from fhir_server.fhir.definitions import Definitions, Element, Invariant
 from fhir_server.validation.faults import Faults
-from fhir_server.validation.invariants import Rule
 from fhir_server.validation.profiles.bindings import MAX_VALUE_SET, Binding, Members
 from fhir_server.validation.profiles.checks import Test
 from fhir_server.validation.profiles.items import Item, node
@@ -22,6 +21,7 @@ from fhir_server.validation.profiles.slicing import Trees
 from fhir_server.validation.profiles.targets import check_target
 from fhir_server.validation.profiles.tree import Branch, type_code
 from fhir_server.validation.profiles.values import equals, fits
+from fhir_server.validation.rule import Rule
 
 __all__ = ["Constraints", "Profiles"]
 

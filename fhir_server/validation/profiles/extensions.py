@@ -12,12 +12,12 @@ from fhir_server.fhir import fhirpath
 from fhir_server.fhir.definitions import Definitions
 from fhir_server.fhir.fhirpath import FhirPathError, Node
 from fhir_server.validation.faults import Faults, above, shown
-from fhir_server.validation.invariants import Holder
 from fhir_server.validation.profiles.compiler import Compiler
 from fhir_server.validation.profiles.items import Item
 from fhir_server.validation.profiles.library import CORE
 from fhir_server.validation.profiles.run import Run
 from fhir_server.validation.profiles.tree import Branch
+from fhir_server.validation.rule import Holder
 
 __all__ = ["Extensions"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fhir_server.validation.invariants import Holder
+from fhir_server.validation.rule import Holder
 
 __all__ = ["Run"]
 

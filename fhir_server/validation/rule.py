@@ -1,0 +1,73 @@
+"""One invariant, ready to run, and what it knows of where it runs.
+
+https://hl7.org/fhir/R4/conformance-rules.html#constraints
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from fhir_server.fhir import fhirpath
+from fhir_server.fhir.definitions import Invariant
+from fhir_server.fhir.fhirpath import Compiled, FhirPathError, Node
+from fhir_server.fhir.fhirpath.shapes import Shape
+from fhir_server.validation.faults import Faults, State
+from fhir_server.validation.shortcuts import shortcut
+
+__all__ = ["CORRECTED", "Extended", "Holder", "Rule", "Walk"]
+
+CORRECTED = {
+    # "If there are more than one enableWhen": R4 says > 2, which its own text contradicts.
+    "que-12": "enableWhen.count() > 1 implies enableBehavior.exists()",
+}
+"""Rules whose expression says something else than their text; the text decides."""
+
+
+class Holder(State):
+    """Adds the resource that the element at hand stands in: `%resource`."""
+
+    __slots__ = ("outermost", "place", "resource")
+
+    def __init__(self, resource: dict[str, Any]) -> None:
+        super().__init__(resource)
+        self.resource = resource
+        self.outermost = resource
+        self.place = ""
+        """The element by which one came to the object at hand: `Patient.name`."""
+
+
+Walk: TypeAlias = Callable[[Any, dict[str, Any], Holder], Faults]
+"""Value, the object that it is a property of, holder -> faults."""
+
+
+Extended: TypeAlias = Callable[[str, dict[str, Any], Holder], Faults]
+"""Type of an object that has extensions, the object, holder -> faults of these extensions."""
+
+
+class Rule:
+    """One invariant, ready to run."""
+
+    __slots__ = ("_certainly", "_form", "compiled", "invariant")
+
+    def __init__(self, invariant: Invariant) -> None:
+        self.invariant = invariant
+        expression = CORRECTED.get(invariant.key, invariant.expression)
+        self.compiled: Compiled = fhirpath.compile(expression)
+        self._form: Shape | None = None
+        self._certainly: Callable[[dict[str, Any]], bool] | None = None
+
+    def __call__(self, node: Node, holder: Holder) -> Faults:
+        if node.shape is not self._form:
+            self._form, self._certainly = node.shape, shortcut(self.compiled.tree, node.shape)
+        if self._certainly is not None and type(node.value) is dict and self._certainly(node.value):
+            return None
+        try:
+            if self.compiled.check(node, holder.resource, holder.container):
+                return None
+            text = f"{self.invariant.human} ({self.invariant.key})"
+            severity = self.invariant.severity
+        except FhirPathError as error:
+            text = f"{self.invariant.key} could not be evaluated: {error}"
+            severity = "warning"
+        return holder.fault("invariant", text, severity=severity)
