@@ -7,8 +7,7 @@ keyset alone keeps them from repeating or skipping what did not change.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -25,7 +24,7 @@ from fhir_server.search.paging import Edges
 from fhir_server.search.sort import MAX_SORTED
 from fhir_server.store.pages import BY_ID
 from fhir_server.store.resources import Page, PageQuery, Store, Version
-from fhir_server.store.transaction import Session
+from fhir_server.store.transaction import Session, each
 
 START = Cursor(())
 """Before the first row."""
@@ -173,11 +172,11 @@ class Reader(msgspec.Struct, frozen=True):
         order = present[0].order or Order("u")
         first = await self._share(present[0], order, place, place.time)
         time = first.cluster_time
-        calls = [self._share(query, order, place, time) for query in present[1:]]
-        if self.session is None:
-            others = await asyncio.gather(*calls)
-        else:
-            others = [await call for call in calls]  # a session takes one operation at a time
+
+        def share(query: Query) -> Awaitable[Page]:
+            return self._share(query, order, place, time)
+
+        others = await each(self.session, share, present[1:])
         found = [version for page in (first, *others) for version in page.versions]
         # by update in the order's direction, by type and id in the direction that the index has
         down = order.descending != place.backwards

@@ -6,7 +6,6 @@ grant. https://hl7.org/fhir/R4/http.html#search
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import urandom
@@ -36,6 +35,7 @@ from fhir_server.search.request import Paging, SearchRequest
 from fhir_server.search.understanding import understand
 from fhir_server.services import Services
 from fhir_server.store.resources import Version
+from fhir_server.store.transaction import each
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -216,9 +216,7 @@ async def count(
         session = request.session
         return services.store.count(query.type, query.filter, request.grant, session, time)
 
-    if request.session is None:
-        return sum(await asyncio.gather(*map(matches, queries)))
-    return sum([await matches(query) for query in queries])  # a session does one thing at a time
+    return sum(await each(request.session, matches, queries))
 
 
 def _entries(

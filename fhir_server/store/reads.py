@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import bson
@@ -18,7 +17,7 @@ from fhir_server.store.files import Stored
 from fhir_server.store.groups import Group
 from fhir_server.store.indexes import Collections
 from fhir_server.store.permission import WRITABLE, both, judged, shown
-from fhir_server.store.transaction import Session
+from fhir_server.store.transaction import Session, each
 from fhir_server.store.version import KEPT, SHOWN, Version, history_id, parse, parse_stored
 
 
@@ -97,14 +96,11 @@ class Reads:
         for type_, id_ in references:
             by_type.setdefault(type_, set()).add(id_)
         found: dict[tuple[str, str], Version] = {}
-        rest = (grant, session, tombstones)
-        if session is None:
-            calls = (self._of_type(type_, ids, *rest) for type_, ids in by_type.items())
-            answers = await asyncio.gather(*calls)
-        else:
-            # One at a time, each made when its turn comes: a failed one leaves none behind.
-            answers = [await self._of_type(type_, ids, *rest) for type_, ids in by_type.items()]
-        for answer in answers:
+
+        def of_type(type_: str) -> Awaitable[list[Version]]:
+            return self._of_type(type_, by_type[type_], grant, session, tombstones)
+
+        for answer in await each(session, of_type, by_type):
             for version in answer:
                 found[version.type, version.id] = version
         return found

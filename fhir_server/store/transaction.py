@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -21,6 +21,7 @@ from pymongo.read_concern import ReadConcern
 from fhir_server.errors import TooLarge, Unavailable
 from fhir_server.store.database import DURABLE, Database, raise_unavailable, unreachable
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 TOO_LARGE_FOR_CACHE = 388
@@ -171,3 +172,15 @@ class Transactions:
             del self._claims[name]
         else:
             self._claims[name] = (lock, users - 1)
+
+
+async def each(
+    session: Session | None, call: Callable[[Item], Awaitable[Result]], items: Iterable[Item]
+) -> list[Result]:
+    """The results for the items: together, or within a transaction one after the other.
+
+    A call is made when its turn comes, so that one that fails leaves none behind it unawaited.
+    """
+    if session is None:
+        return await asyncio.gather(*map(call, items))
+    return [await call(item) for item in items]

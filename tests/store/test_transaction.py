@@ -10,7 +10,7 @@ import pytest
 from fhir_server.errors import DuplicateId, Forbidden, Gone, NotFound, Unavailable
 from fhir_server.store.connect import open_store
 from fhir_server.store.resources import Session, Store, VersionConflict
-from fhir_server.store.transaction import Transactions
+from fhir_server.store.transaction import Transactions, each
 from tests.stored import OPEN, deletion, narrow, version
 
 
@@ -98,6 +98,25 @@ async def test_nothing_is_replaced_where_the_grant_refuses_one(store: Store) -> 
     refused = {"a": type(None), "b": Forbidden}
     assert await store.transaction(write) == [refused[one.id] for one in old.values()]
     assert (await store.read("Observation", "a", OPEN)).version == 1
+
+
+async def test_inside_calls_take_turns_and_a_failed_one_is_the_last(store: Store) -> None:
+    begun: list[int] = []
+
+    async def call(number: int) -> int:
+        begun.append(number)
+        await asyncio.sleep(0)
+        if number == 2:
+            raise NotFound("no 2")
+        return number
+
+    async def write(session: Session) -> None:
+        with pytest.raises(NotFound):
+            await each(session, call, [1, 2, 3])
+
+    await store.transaction(write)
+    assert begun == [1, 2]
+    assert await each(None, call, [1, 3]) == [1, 3]
 
 
 async def test_those_that_collide_are_tried_again(store: Store) -> None:
