@@ -6,19 +6,17 @@ stopped: what has `b` is done.
 
 from __future__ import annotations
 
-from pymongo import UpdateOne
+from functools import partial
 
 from fhir_server.search.entries import entries
 from fhir_server.store.database import Database, Document, available
 from fhir_server.store.indexes import BY_KEY_AND_DATE, CURRENT, Collections, models
 from fhir_server.store.migrations import Tell
+from fhir_server.store.rewriting import rewrite
 
 OLD = ("k_d", "p_k_d")
-LOT = 1_000
-TOLD = 100_000
 
 TODO: Document = {"k": {"$exists": True}, "b": {"$exists": False}}
-FIELDS: Document = {"v": 1, "p": 1, "k": 1}
 
 
 async def apply(database: Database, tell: Tell) -> None:
@@ -27,14 +25,12 @@ async def apply(database: Database, tell: Tell) -> None:
         current = collections.current(type_)
         with available():
             total = await current.count_documents(TODO)
+
+        def say(done: int, type_: str = type_, total: int = total) -> None:
+            tell(f"{type_}: the index entries of {done:,} of {total:,} are written")
+
         # The index comes after the entries: built once, from all that is there.
-        done, after = 0, ""
-        while lot := await _lot(database, type_, after):
-            with available():
-                await current.bulk_write([_change(type_, one) for one in lot], ordered=False)
-            done, after = done + len(lot), lot[-1]["_id"]
-            if done // TOLD != (done - len(lot)) // TOLD or done == total:
-                tell(f"{type_}: the index entries of {done:,} of {total:,} are written")
+        await rewrite(current, TODO, ("p", "k"), partial(_change, type_), say)
         with available():
             await current.create_indexes(models({BY_KEY_AND_DATE: CURRENT[BY_KEY_AND_DATE]}))
             there = await current.index_information()
@@ -43,12 +39,5 @@ async def apply(database: Database, tell: Tell) -> None:
                     await current.drop_index(name)
 
 
-async def _lot(database: Database, type_: str, after: str) -> list[Document]:
-    rest = {"_id": {"$gt": after}, **TODO}
-    with available():
-        return await database[type_].find(rest, FIELDS).sort("_id").limit(LOT).to_list()
-
-
-def _change(type_: str, one: Document) -> UpdateOne:
-    found = entries(type_, one.get("p"), one["k"])
-    return UpdateOne({"_id": one["_id"], "v": one["v"]}, {"$set": {"b": found}})
+def _change(type_: str, one: Document) -> Document:
+    return {"b": entries(type_, one.get("p"), one["k"])}

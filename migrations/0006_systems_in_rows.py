@@ -8,15 +8,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pymongo import UpdateOne
-
 from fhir_server.search.values import code_of, parts
-from fhir_server.store.database import Database, Document, available
+from fhir_server.store.database import Database, Document
 from fhir_server.store.indexes import Collections
 from fhir_server.store.migrations import Tell
-
-LOT = 1_000
-TOLD = 100_000
+from fhir_server.store.rewriting import rewrite
 
 # The key of a composite: its name, the texts, and what follows the `&` before the suffix.
 KEY = re.compile(r"([^=]+)=((?:[^\\&]|\\.|&(?!~?$|\||&))*)(&.*)", re.DOTALL)
@@ -28,23 +24,16 @@ async def apply(database: Database, tell: Tell) -> None:
     collections = Collections(database)
     for type_ in await collections.types():
         for collection in (collections.current(type_), collections.history(type_)):
-            done, after = 0, ""
-            while lot := await _lot(database, collection.name, after):
-                changes = [
-                    UpdateOne({"_id": one["_id"], "v": one["v"]}, {"$set": {"r": folded(one["r"])}})
-                    for one in lot
-                ]
-                with available():
-                    await collection.bulk_write(changes, ordered=False)
-                done, after = done + len(lot), lot[-1]["_id"]
-                if done // TOLD != (done - len(lot)) // TOLD:
-                    tell(f"{collection.name}: the systems of {done:,} are in their rows")
+            name = collection.name
+
+            def say(done: int, name: str = name) -> None:
+                tell(f"{name}: the systems of {done:,} are in their rows")
+
+            await rewrite(collection, TODO, ("r",), _change, say)
 
 
-async def _lot(database: Database, name: str, after: str) -> list[Document]:
-    rest = {"_id": {"$gt": after}, **TODO}
-    with available():
-        return await database[name].find(rest, {"v": 1, "r": 1}).sort("_id").limit(LOT).to_list()
+def _change(one: Document) -> Document:
+    return {"r": folded(one["r"])}
 
 
 def folded(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
