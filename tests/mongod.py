@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fhir_server.store import embedded
+from pymongo import MongoClient
+
+from fhir_server.store import embedded, migrations
 
 
 @contextmanager
@@ -25,3 +27,14 @@ def mongod() -> Iterator[str]:
             server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def database(uri: str, name: str) -> Iterator[str]:
+    """A migrated database of this name, which is dropped afterwards."""
+    migrations.migrate(uri, name)
+    try:
+        yield name
+    finally:
+        with MongoClient[dict[str, object]](uri) as client:
+            client.drop_database(name)

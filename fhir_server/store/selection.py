@@ -5,8 +5,7 @@ All of it under the caller's grant, as of one moment where one is given.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from fhir_server.access.grant import NOTHING, Action, Filter, Grant
 from fhir_server.search.narrowing import narrowed
@@ -106,21 +105,18 @@ class Selections:
         milliseconds: int | None = None,
     ) -> Rows:
         """These fields of the resources that meet the filter. For few a `find` takes half."""
-        guard = shown(grant, type_, Action.SEARCH)
-        if guard is NOTHING:
-            return Rows([], at_cluster_time)
-        if session is not None:
-            await self._collections.ensure([type_])
-        command: Document = {
-            "find": type_,
-            "filter": narrowed(type_, filter_, guard),
-            "projection": fields,
-            "limit": limit,
-            "batchSize": min(limit + 1, _LOT),
-        }
-        if milliseconds is not None:
-            command["maxTimeMS"] = milliseconds
-        return await self._pages.snapshot(command, at_cluster_time, session)
+
+        def find(guarded: Filter) -> Document:
+            command: Document = {
+                "find": type_,
+                "filter": guarded,
+                "projection": fields,
+                "limit": limit,
+                "batchSize": min(limit + 1, _LOT),
+            }
+            return command if milliseconds is None else {**command, "maxTimeMS": milliseconds}
+
+        return await self._answer(type_, filter_, find, grant, session, at_cluster_time)
 
     async def ordered(
         self,
@@ -132,18 +128,34 @@ class Selections:
         at_cluster_time: int | None = None,
     ) -> Rows:
         """What the aggregation stages make of the resources that meet the filter."""
+
+        def aggregate(guarded: Filter) -> Document:
+            return {
+                "aggregate": type_,
+                "pipeline": [{"$match": guarded}, *stages],
+                "cursor": {"batchSize": _LOT},
+                "allowDiskUse": True,
+            }
+
+        return await self._answer(type_, filter_, aggregate, grant, session, at_cluster_time)
+
+    async def _answer(
+        self,
+        type_: str,
+        filter_: Filter,
+        command: Callable[[Filter], Document],
+        grant: Grant,
+        session: Session | None,
+        at_cluster_time: int | None,
+    ) -> Rows:
+        """What the command finds that is made for the filter and the grant's."""
         guard = shown(grant, type_, Action.SEARCH)
         if guard is NOTHING:
             return Rows([], at_cluster_time)
         if session is not None:
             await self._collections.ensure([type_])
-        command: dict[str, Any] = {
-            "aggregate": type_,
-            "pipeline": [{"$match": narrowed(type_, filter_, guard)}, *stages],
-            "cursor": {"batchSize": _LOT},
-            "allowDiskUse": True,
-        }
-        return await self._pages.snapshot(command, at_cluster_time, session)
+        guarded = narrowed(type_, filter_, guard)
+        return await self._pages.snapshot(command(guarded), at_cluster_time, session)
 
 
 def _beginning(prefix: str) -> Document:

@@ -25,8 +25,8 @@ from fhir_server.search.cursor import Cursor
 from fhir_server.search.request import parse
 from fhir_server.services import Services
 from fhir_server.settings import Settings
-from fhir_server.store import migrations
 from fhir_server.store.resources import Version
+from tests.mongod import database
 from tests.searching import observation
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -104,10 +104,8 @@ def resources() -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def migrated(mongodb: str) -> Iterator[str]:
     """A database for all tests of this module."""
-    migrations.migrate(mongodb, DATABASE)
-    yield DATABASE
-    with MongoClient[dict[str, object]](mongodb) as client:
-        client.drop_database(DATABASE)
+    with database(mongodb, DATABASE) as name:
+        yield name
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -8,11 +8,10 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 import pytest_asyncio
-from pymongo import MongoClient
 
 from fhir_server.app import create_app
 from fhir_server.settings import Settings
-from fhir_server.store import migrations
+from tests.mongod import database
 from tests.searching import LOINC, RESOURCES, get, ids, link, pages, stored
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -21,10 +20,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @pytest.fixture(scope="module")
 def filled_database(mongodb: str) -> Iterator[str]:
     """A database for all tests of this module: none of them writes."""
-    migrations.migrate(mongodb, "test_search_page")
-    yield "test_search_page"
-    with MongoClient[dict[str, object]](mongodb) as client:
-        client.drop_database("test_search_page")
+    with database(mongodb, "test_search_page") as name:
+        yield name
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 import pytest_asyncio
-from pymongo import MongoClient
 
 from fhir_server.access.grant import Condition, Grant, Rule
 from fhir_server.app import open_services
@@ -19,8 +18,8 @@ from fhir_server.search.keyset import stretches
 from fhir_server.search.request import parse
 from fhir_server.services import Services
 from fhir_server.settings import Settings
-from fhir_server.store import migrations
 from fhir_server.store.resources import PageQuery, Version
+from tests.mongod import database
 from tests.searching import observation
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -33,10 +32,8 @@ PATIENTS, EACH = 60, 50
 @pytest.fixture(scope="module")
 def migrated(mongodb: str) -> Iterator[str]:
     """A database for all tests of this module."""
-    migrations.migrate(mongodb, DATABASE)
-    yield DATABASE
-    with MongoClient[dict[str, object]](mongodb) as client:
-        client.drop_database(DATABASE)
+    with database(mongodb, DATABASE) as name:
+        yield name
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -15,11 +15,10 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from pymongo import MongoClient
 
 from fhir_server.app import create_app
 from fhir_server.settings import Settings
-from fhir_server.store import migrations
+from tests.mongod import database
 
 HERE = Path(__file__).parent
 BASE = "http://127.0.0.1:8080/fhir/"
@@ -106,10 +105,8 @@ async def ask_all(mongodb: str) -> Answers:
 
 @pytest.fixture(scope="module")
 def answers(mongodb: str) -> Iterator[Answers]:
-    migrations.migrate(mongodb, DATABASE)
-    yield asyncio.run(ask_all(mongodb))
-    with MongoClient[Json](mongodb) as client:
-        client.drop_database(DATABASE)
+    with database(mongodb, DATABASE):
+        yield asyncio.run(ask_all(mongodb))
 
 
 def refused(row: Json, answer: httpx.Response) -> bool:
