@@ -17,7 +17,7 @@ demo: $(READY) ## start a server with made-up people in it and print requests to
 	@$(BIN)/fhir-server demo
 
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not soak"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --maxfail 50 -m "not soak"
 
 check: $(READY) ## lint, formatting, types, direction of imports, documentation
 	$(BIN)/ruff check .

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -18,7 +20,21 @@ from tests.mongod import mongod as real_mongod
 # Thousands of resources that only the tests of them want.
 os.environ["FHIR_BASE_DEFINITIONS"] = "false"
 
+# What the databases of a whole run take at their peak, with room to spare. MongoDB ends itself on a
+# full disk, and thousands of tests would then fail for another reason each.
+DISK_GIB = 6
+
 _numbers = itertools.count(1)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    free = shutil.disk_usage(tempfile.gettempdir()).free / 2**30
+    if free < DISK_GIB:
+        pytest.exit(
+            f"{tempfile.gettempdir()} has {free:.1f} GiB free and the tests need {DISK_GIB}: "
+            "make room there or name another folder with TMPDIR",
+            returncode=3,
+        )
 
 
 @pytest.fixture(scope="session")
