@@ -8,7 +8,7 @@ element, type or function that cannot be there is a SemanticFault before anythin
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Any, NoReturn
+from typing import Any
 
 from fhir_server.fhir.fhirpath.errors import SemanticFault
 from fhir_server.fhir.fhirpath.fhir_functions import reference_type
@@ -19,6 +19,7 @@ from fhir_server.fhir.fhirpath.operators import LOGIC, OPERATORS, negate
 from fhir_server.fhir.fhirpath.parts import Part, Types, View
 from fhir_server.fhir.fhirpath.scope import Code, Items, Scope, integer, single, truth
 from fhir_server.fhir.fhirpath.shapes import Node, shape, walk
+from fhir_server.fhir.fhirpath.statics import arity, check_input, step_types
 from fhir_server.fhir.fhirpath.syntax import (
     Binary,
     Call,
@@ -43,8 +44,6 @@ from fhir_server.fhir.fhirpath.values import TypeInfo, system_name
 from fhir_server.fhir.fhirpath.variables import variable
 
 _TYPE_FUNCTIONS = ("is", "as", "ofType", "type")
-_STRINGS = frozenset(("System.String",))
-_NUMBERS = frozenset(("System.Integer", "System.Decimal", "System.Quantity"))
 _ORDER = frozenset(("first", "last", "tail", "skip", "take"))
 
 
@@ -106,7 +105,7 @@ class Compiler:
             source = Part(lambda scope: scope.this, view.this, view.ordered)
         else:
             source = self.compile(tree.source, view)
-        types = self._step_types(source.types, name, tree.position)
+        types = step_types(source.types, name, self.strict, tree.position)
         code, first = source.code, tree.source is None
 
         def member(scope: Scope) -> Items:
@@ -141,36 +140,6 @@ class Compiler:
         if view.this is not None and all(name in shape(each).ancestors for each in view.this):
             types = view.this
         return Part(root_type, types, view.ordered)
-
-    def _step_types(self, types: Types, name: str, position: int) -> Types:
-        if types is None:
-            return None
-        found: dict[str, None] = {}
-        known = True
-        for each in types:
-            form = shape(each)
-            if each == "System.TypeInfo" and name in ("namespace", "name"):
-                found["System.String"] = None
-            elif name in form.steps:
-                found.update(dict.fromkeys(step.shape.name for step in form.steps[name]))
-            elif form.primitive and name == "value":
-                return None
-            elif form.abstract and not each.startswith("System."):
-                known = False
-        if found:
-            return tuple(found) if known and not any(shape(n).dynamic for n in found) else None
-        if known and self.strict and types:
-            self._no_element(types, name, position)
-        return None
-
-    def _no_element(self, types: tuple[str, ...], name: str, position: int) -> NoReturn:
-        choices = sorted({step for each in types for step in shape(each).steps})
-        near = get_close_matches(name, choices, 1)
-        near += [c for c in choices if name.startswith(c) and name[len(c) :][:1].isupper()]
-        hint = f"; did you mean '{near[-1]}'?" if near else ""
-        raise SemanticFault(
-            f"{' or '.join(types[:3])} has no element '{name}'{hint}", position=position
-        )
 
     def _indexer(self, tree: Indexer, view: View) -> Part:
         source, index = self.compile(tree.source, view), self.compile(tree.index, view)
@@ -230,7 +199,7 @@ class Compiler:
         if isinstance(at, TypeTest):
             name = at.type
         else:
-            self._arity(at, 1, 1)
+            arity(at, 1, 1)
             name = type_name(at.arguments[0])
         check(name)
         source = self.compile(operand, view)
@@ -288,10 +257,10 @@ class Compiler:
         )
         if name in LAMBDAS:
             low, high, build = LAMBDAS[name]
-            self._arity(tree, low, high)
+            arity(tree, low, high)
             return build(self, source, tree, view)
         if name == "type":
-            self._arity(tree, 0, 0)
+            arity(tree, 0, 0)
             code = source.code
             return Part(lambda scope: [info(item) for item in code(scope)], ("System.TypeInfo",))
         function = FUNCTIONS.get(name)
@@ -300,8 +269,9 @@ class Compiler:
             near = get_close_matches(name, known, 1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
             raise SemanticFault(f"there is no function '{name}'{hint}", position=tree.position)
-        self._arity(tree, function.low, function.high)
-        self._input(function, source, tree)
+        arity(tree, function.low, function.high)
+        if self.strict:
+            check_input(function, source.types, tree)
         if name in _ORDER:
             self._order(source, name, tree.position)
         return self._plain_call(function, source, tree, view)
@@ -323,29 +293,6 @@ class Compiler:
             types = None if more is None else (*source.types, *more)
         ordered = source.ordered and tree.name not in ("children", "descendants")
         return Part(with_fault(run, tree.position), types, ordered)
-
-    def _arity(self, tree: Call, low: int, high: int) -> None:
-        count = len(tree.arguments)
-        if not low <= count <= high:
-            wanted = str(low) if low == high else f"{low} to {high}"
-            raise SemanticFault(
-                f"{tree.name}() takes {wanted} arguments, not {count}", position=tree.position
-            )
-
-    def _input(self, function: Function, source: Part, tree: Call) -> None:
-        """Refuses a function of strings or numbers on what can never be one."""
-        if not self.strict or not source.types or not function.takes:
-            return
-        for each in source.types:
-            form = shape(each)
-            if form.primitive or (not form.known and not each.startswith("System.")):
-                return
-            if each in (_STRINGS if function.takes == "string" else _NUMBERS) or form.quantity:
-                return
-        raise SemanticFault(
-            f"{tree.name}() needs a {function.takes}, not {' or '.join(source.types[:3])}",
-            position=tree.position,
-        )
 
 
 def _is(items: Items, test: Any) -> Items:
