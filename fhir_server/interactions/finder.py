@@ -10,7 +10,7 @@ from fhir_server.access.grant import Filter, Grant
 from fhir_server.interactions.search_concepts import SearchConcepts
 from fhir_server.search.kinds import MatchContext
 from fhir_server.services import Services
-from fhir_server.store.pages import Rows
+from fhir_server.store.moments import Rows
 from fhir_server.store.resources import Store
 from fhir_server.store.transaction import Session
 

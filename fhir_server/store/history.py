@@ -17,7 +17,7 @@ from fhir_server.errors import NotFound, TooCostly
 from fhir_server.store.blobs import Blobs
 from fhir_server.store.database import Document
 from fhir_server.store.indexes import SUFFIX, Collections
-from fhir_server.store.pages import Pages
+from fhir_server.store.moments import Moments
 from fhir_server.store.permission import JUDGED, both, judged, shown
 from fhir_server.store.transaction import Session
 from fhir_server.store.version import SHOWN, Version, history_id, parse
@@ -98,9 +98,9 @@ class _Source(NamedTuple):
 class Histories:
     """Reads histories."""
 
-    def __init__(self, collections: Collections, pages: Pages, blobs: Blobs) -> None:
+    def __init__(self, collections: Collections, moments: Moments, blobs: Blobs) -> None:
         self._collections = collections
-        self._pages = pages
+        self._moments = moments
         self._blobs = blobs
 
     async def history(
@@ -124,13 +124,13 @@ class Histories:
         everything = sources
         sources = await self._within(sources, query, session)
         command = _page(sources, query, JUDGED if grant.judges else {})
-        rows = await self._pages.snapshot(command, query.at_cluster_time, session)
+        rows = await self._moments.rows(command, query.at_cluster_time, session)
         if query.id and not rows.documents and not await self._exists(everything, session):
             raise NotFound(f"{query.type}/{query.id} does not exist")
         total = None
         if query.total:
             command = _union(sources, [{"$count": "n"}], [{"$group": _SUM}])
-            counted = await self._pages.snapshot(command, rows.cluster_time, session)
+            counted = await self._moments.rows(command, rows.cluster_time, session)
             total = counted.documents[0]["n"] if counted.documents else 0
         found = rows.documents
         after = None
@@ -151,7 +151,7 @@ class Histories:
 
     async def _exists(self, sources: list[_Source], session: Session | None) -> bool:
         command = _union(sources, [{"$limit": 1}, {"$project": {"_id": 1}}], [{"$limit": 1}])
-        rows = await self._pages.snapshot(command, None, session)
+        rows = await self._moments.rows(command, None, session)
         return bool(rows.documents)
 
     async def _within(
@@ -187,7 +187,7 @@ class Histories:
             {"$group": {"_id": "$i", "v": {"$min": "$v"}}},
             {"$limit": MOST_AT_ONCE + 1},
         ]
-        rows = await self._pages.snapshot(_union(later, [], first), query.at_cluster_time, session)
+        rows = await self._moments.rows(_union(later, [], first), query.at_cluster_time, session)
         if len(rows.documents) > MOST_AT_ONCE:
             raise TooCostly(
                 f"More than {MOST_AT_ONCE} resources of {source.type} have changed since then; "

@@ -16,6 +16,7 @@ from fhir_server.store.database import Database, Document, available
 from fhir_server.store.files import Stored
 from fhir_server.store.history import Histories, HistoryPage, HistoryQuery, Place
 from fhir_server.store.indexes import Collections
+from fhir_server.store.moments import Moments
 from fhir_server.store.pages import Page, PageQuery, Pages
 from fhir_server.store.reads import Reads
 from fhir_server.store.selection import Selections
@@ -54,9 +55,10 @@ class Store:
         self.blobs = Blobs(database, self.collections, max_blob_bytes)
         self._reads = Reads(self.collections, self.blobs)
         self._writes = Writes(self.collections, self.blobs)
-        self._pages = Pages(database, self.collections, self.blobs)
-        self.selections = Selections(self.collections, self._pages)
-        self._histories = Histories(self.collections, self._pages, self.blobs)
+        moments = Moments(database)
+        self._pages = Pages(database, moments, self.collections, self.blobs)
+        self.selections = Selections(self.collections, moments)
+        self._histories = Histories(self.collections, moments, self.blobs)
         self._transactions = Transactions(database)
         self._last = 0
 

@@ -11,7 +11,7 @@ from fhir_server.access.grant import NOTHING, Action, Filter, Grant
 from fhir_server.search.narrowing import narrowed
 from fhir_server.store.database import Document
 from fhir_server.store.indexes import Collections
-from fhir_server.store.pages import Pages, Rows
+from fhir_server.store.moments import Moments, Rows
 from fhir_server.store.permission import both, shown
 from fhir_server.store.transaction import Session
 
@@ -21,9 +21,9 @@ _LOT = 10_000
 class Selections:
     """Queries that answer with less than resources."""
 
-    def __init__(self, collections: Collections, pages: Pages) -> None:
+    def __init__(self, collections: Collections, moments: Moments) -> None:
         self._collections = collections
-        self._pages = pages
+        self._moments = moments
 
     async def ids(
         self,
@@ -155,7 +155,7 @@ class Selections:
         if session is not None:
             await self._collections.ensure([type_])
         guarded = narrowed(type_, filter_, guard)
-        return await self._pages.snapshot(command(guarded), at_cluster_time, session)
+        return await self._moments.rows(command(guarded), at_cluster_time, session)
 
 
 def _beginning(prefix: str) -> Document:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fhir_server.store.pages import united
+from fhir_server.store.moments import united
 from fhir_server.store.resources import PageQuery, Store
 from tests.stored import OPEN, narrow, version
 
