@@ -90,7 +90,7 @@ class FhirResponse:
 
 
 class Prefer:
-    """The Prefer header (RFC 7240) as FHIR uses it: `return`, `handling`, `respond-async`."""
+    """The Prefer header (RFC 7240) as FHIR uses it: `return` and `handling`."""
 
     def __init__(self, header: str) -> None:
         self._values = _preferences(header)
@@ -113,11 +113,6 @@ class Prefer:
         if value not in ("", "strict", "lenient"):
             raise MalformedRequest(f"Prefer: handling={value} is not known; use strict or lenient")
         return value
-
-    @property
-    def respond_async(self) -> bool:
-        """Whether the caller asks for an asynchronous answer."""
-        return "respond-async" in self._values
 
 
 @lru_cache(maxsize=64)  # clients send the same few

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from fhir_server.errors import NotAcceptable, UnsupportedMediaType
+from fhir_server.errors import NotAcceptable
 
 JSON = "json"
 XML = "xml"
@@ -26,16 +26,6 @@ _FORMATS = {
     "text/*": (JSON, "application/fhir+json"),
     "html": (JSON, "application/fhir+json"),
     "text/html": (JSON, "application/fhir+json"),
-}
-BODY_TYPES = {
-    "application/fhir+json": JSON,
-    "application/json": JSON,
-    "application/json+fhir": JSON,
-    "text/json": JSON,
-    "application/fhir+xml": XML,
-    "application/xml": XML,
-    "application/xml+fhir": XML,
-    "text/xml": XML,
 }
 
 
@@ -78,26 +68,6 @@ def negotiate(accept: str, format_: str | None) -> Representation:
             "application/fhir+xml are offered, in FHIR version 4.0"
         )
     return _representation(min(ranked)[2])
-
-
-@lru_cache(maxsize=256)
-def body_format(content_type: str) -> str | None:
-    """`json` or `xml` for a FHIR body, None for any other type. Raises UnsupportedMediaType.
-
-    Raised for a charset other than UTF-8 and a fhirVersion other than 4.0.
-    """
-    media, parameters = _media(content_type)
-    found = BODY_TYPES.get(media)
-    if found is None:
-        return None
-    charset = parameters.get("charset", "utf-8").lower()
-    if charset not in ("utf-8", "utf8"):
-        raise UnsupportedMediaType(f"charset={charset[:40]} is not read; FHIR is always UTF-8")
-    if not _is_r4(parameters):
-        raise UnsupportedMediaType(
-            f"fhirVersion={parameters['fhirversion'][:40]} is not read here; this server has 4.0"
-        )
-    return found
 
 
 def _representation(media: str) -> Representation:

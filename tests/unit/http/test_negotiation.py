@@ -1,11 +1,11 @@
-"""Which representation a caller gets (R-23, R-24). https://hl7.org/fhir/R4/http.html#mime-type"""
+"""Which representation a caller gets (R-23). https://hl7.org/fhir/R4/http.html#mime-type"""
 
 from __future__ import annotations
 
 import pytest
 
-from fhir_server.errors import NotAcceptable, UnsupportedMediaType
-from fhir_server.http.negotiation import body_format, negotiate
+from fhir_server.errors import NotAcceptable
+from fhir_server.http.negotiation import negotiate
 
 ACCEPTED = [
     ("", None, "application/fhir+json"),
@@ -44,13 +44,3 @@ REFUSED = [
 def test_r_23_what_is_not_offered_is_not_acceptable(accept: str, format_: str | None) -> None:
     with pytest.raises(NotAcceptable):
         negotiate(accept, format_)
-
-
-def test_r_24_only_fhir_bodies_in_utf_8_and_r4_are_read() -> None:
-    assert body_format("application/fhir+json; charset=UTF-8") == "json"
-    assert body_format("text/xml") == "xml"
-    assert body_format("application/octet-stream") is None
-    assert body_format("") is None
-    for wrong in ("application/fhir+json; charset=latin1", "application/json; fhirVersion=5.0"):
-        with pytest.raises(UnsupportedMediaType):
-            body_format(wrong)
