@@ -16,7 +16,7 @@ import msgspec
 from fhir_server.fhir import codec
 from fhir_server.fhir.codec import MAX_BYTES, MAX_DEPTH, Resource
 
-__all__ = ["NONE", "Content", "Element", "Elements", "element", "read"]
+__all__ = ["NONE", "Content", "Element", "Elements", "element", "encode", "read"]
 
 LONGEST = 2_000
 """Bytes of an element that is kept; longer ones seldom come again."""
@@ -35,10 +35,12 @@ class Element:
     them; what they put there says for whom it holds.
     """
 
-    __slots__ = ("depth", "found", "keys", "lawful", "links", "raw", "right", "value")
+    __slots__ = ("depth", "found", "keys", "lawful", "links", "member", "raw", "right", "value")
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, name: str, raw: bytes) -> None:
         self.raw = raw
+        self.member = b",%b:%b" % (codec.encode(name), raw)
+        """Its JSON with its name, as it follows another one."""
         self.value: Any = codec.value(raw)
         self.keys, self.depth = codec.measure(self.value)
         self.right: object = None
@@ -113,9 +115,21 @@ def _read(body: bytes, max_depth: int) -> Content | None:
 
 def element(type_: bytes, name: str, raw: bytes) -> Element:
     """The element with this minified JSON of resources of a type (whose name is in JSON too)."""
-    return _known(type_, name, raw) if len(raw) <= LONGEST else Element(raw)
+    return _known(type_, name, raw) if len(raw) <= LONGEST else Element(name, raw)
 
 
 @lru_cache(maxsize=KEPT)
 def _known(type_: bytes, name: str, raw: bytes) -> Element:
-    return Element(raw)
+    return Element(name, raw)
+
+
+def encode(resource: Resource, elements: Elements) -> bytes:
+    """The resource's minified JSON; elements that are known are taken as they were written."""
+    return b"{%b}" % b"".join([_member(*one, elements) for one in resource.items()])[1:]
+
+
+def _member(name: str, value: Any, elements: Elements) -> bytes:
+    known = elements.get(name)
+    if known is not None and known.value is value:
+        return known.member
+    return b",%b:%b" % (codec.encode(name), codec.encode(value))

@@ -130,3 +130,23 @@ def test_content_that_is_not_known_by_elements_is_rewritten_too() -> None:
     new = references.rewrite_content(content, lambda text: text.replace("urn:uuid:", "Patient/"))
     assert new.resource["performer"] == [{"reference": "Patient/2"}, {"reference": "Patient/1"}]
     assert codec.decode(new.raw) == new.resource
+
+
+def test_known_elements_are_encoded_as_they_were_written() -> None:
+    body = (
+        b'{"resourceType":"Observation","status":"final","note":[{"text":"\\u00e9"}],'
+        b'"valueQuantity":{"value":1.50},%b}' % CODE
+    )
+    content = elements.read(body)
+    assert elements.encode(content.resource, content.elements) == body
+    resource = {**content.resource, "id": 'a"', "status": "amended"}
+    assert elements.encode(resource, content.elements) == (
+        body[:-1].replace(b"final", b"amended") + b',"id":"a\\""}'
+    )
+
+
+def test_what_is_not_known_is_encoded_too() -> None:
+    assert elements.encode({}, elements.NONE) == b"{}"
+    resource = codec.decode(BODY)
+    assert elements.encode(resource, elements.NONE) == codec.encode(resource)
+    assert elements.encode(resource, elements.read(BODY).elements) == codec.encode(resource)
