@@ -16,7 +16,7 @@ from fhir_server.store.resources import Store
 from fhir_server.store.terminology import GRANT, Terminology
 from fhir_server.terminology.code_system import CodeSystem, Filter, Query
 from fhir_server.terminology.library import canonical
-from fhir_server.terminology.value_set import prepare as prepared
+from fhir_server.terminology.preparation import prepare as prepared
 
 Concepts = Sequence[tuple[str, str]]
 

@@ -13,7 +13,7 @@ from fhir_server.operations.typed import Typed, typed
 from fhir_server.services import Services
 from fhir_server.terminology.expansion import Options, tokens
 from fhir_server.terminology.expansion import expand as expansion_of
-from fhir_server.terminology.value_set import prepare
+from fhir_server.terminology.preparation import prepare
 
 _TEXTS = (
     *("filter", "designation", "displayLanguage", "exclude-system"),

@@ -12,7 +12,8 @@ from fhir_server.services import Services
 from fhir_server.terminology.code_system import CodeSystem
 from fhir_server.terminology.library import Library, WithGiven, canonical
 from fhir_server.terminology.memory import MemoryCodeSystem
-from fhir_server.terminology.value_set import Versions, unknown_system
+from fhir_server.terminology.preparation import Versions
+from fhir_server.terminology.value_set import unknown_system
 
 Json = dict[str, Any]
 

@@ -25,7 +25,7 @@ from fhir_server.terminology.code_validation import (
     in_code_system,
     in_value_set,
 )
-from fhir_server.terminology.value_set import Versions, prepare
+from fhir_server.terminology.preparation import Versions, prepare
 
 Judge = Callable[[Asked], Awaitable[Verdict]]
 

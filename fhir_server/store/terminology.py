@@ -35,8 +35,9 @@ from fhir_server.terminology.library import (
 )
 from fhir_server.terminology.membership import Membership
 from fhir_server.terminology.memory import MemoryCodeSystem
+from fhir_server.terminology.preparation import prepare
 from fhir_server.terminology.supplemented import Supplemented
-from fhir_server.terminology.value_set import Member, prepare
+from fhir_server.terminology.value_set import Member
 
 GRANT = Grant.system("terminology: code systems, value sets and maps serve everybody's questions")
 

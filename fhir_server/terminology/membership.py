@@ -18,7 +18,8 @@ from fhir_server.terminology.code_system import Query
 from fhir_server.terminology.concept import speaks
 from fhir_server.terminology.library import BaseLibrary, Library, canonical
 from fhir_server.terminology.memory import MemoryCodeSystem
-from fhir_server.terminology.value_set import Compiled, Member, prepare
+from fhir_server.terminology.preparation import prepare
+from fhir_server.terminology.value_set import Compiled, Member
 
 Result = TypeVar("Result")
 Codings = frozenset[tuple[str, str]]
