@@ -27,7 +27,8 @@ MAX_NUMBER = 100
 Wide for any measurement; without it `1e999999999` would stop whoever adds one to it.
 """
 
-_IDENTITY = ("resourceType", "id", "meta")
+IDENTITY = ("resourceType", "id", "meta")
+"""What a stored resource begins with."""
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -142,26 +143,32 @@ def stamp(raw: bytes, type_: str, id_: str, version: int, updated: int) -> bytes
     order; resourceType, id and meta come first.
     """
     properties = _members.decode(raw)
-    meta = properties.get("meta")
+    begin = identity(type_, id_, version, updated, properties.get("meta"))
+    return begin + _after_identity(raw, properties)
+
+
+def identity(
+    type_: str, id_: str, version: int, updated: int, meta: bytes | msgspec.Raw | None
+) -> bytes:
+    """How the stored resource begins: up to its meta, with what else the one given has in it."""
     head = (
         f'{{"resourceType":"{type_}","id":"{id_}","meta":'
         f'{{"versionId":"{version}","lastUpdated":"{instant(updated)}"'
     ).encode()
     if meta is None:
-        return b"%b}%b" % (head, _after_identity(raw, properties))
-    kept = _members.decode(meta)
+        return head + b"}"
     labels = [
         b",%b:%b" % (_encoder.encode(name), part)
-        for name, part in kept.items()
+        for name, part in _members.decode(meta).items()
         if name not in ("versionId", "lastUpdated")
     ]
-    return b"%b%b}%b" % (head, b"".join(labels), _after_identity(raw, properties))
+    return b"%b%b}" % (head, b"".join(labels))
 
 
 def _after_identity(raw: bytes, properties: dict[str, msgspec.Raw]) -> bytes:
     """What follows resourceType, id and meta, beginning with a comma or the closing brace."""
     at = 0
-    for name in _IDENTITY:
+    for name in IDENTITY:
         part = properties.pop(name, None)
         # Bytes in which all three come first, as most do, are cut there and not joined anew.
         if part is not None and at >= 0:

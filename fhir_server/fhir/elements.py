@@ -7,6 +7,7 @@ once: its value here, its validity and its search keys by those who hang them on
 
 from __future__ import annotations
 
+from collections.abc import Container
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
@@ -14,9 +15,9 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from fhir_server.fhir import codec
-from fhir_server.fhir.codec import MAX_BYTES, MAX_DEPTH, Resource
+from fhir_server.fhir.codec import IDENTITY, MAX_BYTES, MAX_DEPTH, Resource
 
-__all__ = ["NONE", "Content", "Element", "Elements", "element", "encode", "read"]
+__all__ = ["NONE", "Content", "Element", "Elements", "element", "encode", "read", "stamp"]
 
 LONGEST = 2_000
 """Bytes of an element that is kept; longer ones seldom come again."""
@@ -125,11 +126,27 @@ def _known(type_: bytes, name: str, raw: bytes) -> Element:
 
 def encode(resource: Resource, elements: Elements) -> bytes:
     """The resource's minified JSON; elements that are known are taken as they were written."""
-    return b"{%b}" % b"".join([_member(*one, elements) for one in resource.items()])[1:]
+    return b"{%b}" % b"".join(_members(resource, elements))[1:]
 
 
-def _member(name: str, value: Any, elements: Elements) -> bytes:
-    known = elements.get(name)
-    if known is not None and known.value is value:
-        return known.member
-    return b",%b:%b" % (codec.encode(name), codec.encode(value))
+def stamp(resource: Resource, elements: Elements, version: int, updated: int) -> bytes:
+    """The resource's minified JSON with its meta as by `codec.stamp`."""
+    meta = resource.get("meta")
+    if meta is not None:
+        known = elements.get("meta")
+        meta = known.raw if known is not None and known.value is meta else codec.encode(meta)
+    begin = codec.identity(resource["resourceType"], resource["id"], version, updated, meta)
+    return b"%b%b}" % (begin, b"".join(_members(resource, elements, IDENTITY)))
+
+
+def _members(resource: Resource, elements: Elements, without: Container[str] = ()) -> list[bytes]:
+    found = []
+    for name, value in resource.items():
+        if name not in without:
+            known = elements.get(name)
+            found.append(
+                known.member
+                if known is not None and known.value is value
+                else b",%b:%b" % (codec.encode(name), codec.encode(value))
+            )
+    return found

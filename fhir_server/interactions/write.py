@@ -16,9 +16,9 @@ from fhir_server.errors import (
     Unprocessable,
 )
 from fhir_server.exchange import FhirRequest, Prefer
-from fhir_server.fhir import codec
+from fhir_server.fhir import codec, elements
 from fhir_server.fhir.codec import Resource
-from fhir_server.fhir.elements import Content
+from fhir_server.fhir.elements import NONE, Content, Elements
 from fhir_server.interactions.content import read_known
 from fhir_server.interactions.literal_references import refuse_conditional_references
 from fhir_server.interactions.search_parameters import search_parameter_faults
@@ -40,10 +40,14 @@ class Draft(NamedTuple):
     raw: bytes
     keys: Keys
     upload: Upload | None = None
+    elements: Elements = NONE
 
     def version(self, number: int, updated: int, method: str) -> Version:
         """The version to store; `updated` is in microseconds since 1970 UTC."""
-        raw = codec.stamp(self.raw, self.type, self.id, number, updated)
+        if self.elements:
+            raw = elements.stamp(self.resource, self.elements, number, updated)
+        else:
+            raw = codec.stamp(self.raw, self.type, self.id, number, updated)
         if self.upload is not None:
             blob = self.upload.blob(raw)
             return Version(self.type, self.id, number, updated, b"", method, self.keys, blob=blob)
@@ -101,7 +105,8 @@ def draft(content: Content, id_: str, services: Services, upload: Upload | None 
     resource = content.resource
     resource["id"] = id_
     keys = services.indexer(resource, content.elements)
-    return Draft(resource["resourceType"], id_, resource, content.raw, keys, upload)
+    type_ = resource["resourceType"]
+    return Draft(type_, id_, resource, content.raw, keys, upload, content.elements)
 
 
 def new_draft(request: FhirRequest, services: Services) -> Draft:

@@ -150,3 +150,28 @@ def test_what_is_not_known_is_encoded_too() -> None:
     resource = codec.decode(BODY)
     assert elements.encode(resource, elements.NONE) == codec.encode(resource)
     assert elements.encode(resource, elements.read(BODY).elements) == codec.encode(resource)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        BODY[:-1] + b',"id":"a"}',
+        BODY[:-1] + b',"id":"a","meta":{"source":"s","tag":[{"code":"\\u00e9"}]}}',
+        b'{"id":"a","resourceType":"Observation","meta":{"versionId":"5","profile":["p"]}}',
+        b'{"resourceType":"Observation","id":"a","meta":{"lastUpdated":"x"},"note":[{}],%b}' % CODE,
+        b'{"resourceType":"Observation","id":"a","meta":{},"x\\"":[1.50,-0.0,"\\/"]}',
+    ],
+)
+def test_a_known_resource_is_stamped_like_its_bytes(body: bytes) -> None:
+    content = elements.read(body)
+    assert content.elements
+    expected = codec.stamp(content.raw, "Observation", "b", 3, 1_795_293_300_123_000)
+    resource = {**content.resource, "id": "b"}
+    assert elements.stamp(resource, content.elements, 3, 1_795_293_300_123_000) == expected
+
+
+def test_a_stamp_goes_by_the_resource_not_by_what_it_came_from() -> None:
+    content = elements.read(BODY[:-1] + b',"meta":{"source":"s"}}')
+    resource = {**content.resource, "id": "a", "meta": {"source": "t"}, "status": "final"}
+    expected = codec.stamp(codec.encode(resource), "Observation", "a", 1, 0)
+    assert elements.stamp(resource, content.elements, 1, 0) == expected
