@@ -7,7 +7,8 @@ keyset alone keeps them from repeating or skipping what did not change.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -34,13 +35,15 @@ class Found(NamedTuple):
     """Matches in order, of `size` rows that were found, and the moment that they were read at.
 
     `place` says where the row at an index stands: its sort values, the id last. There are fewer
-    matches than rows where some were deleted before the resources themselves were read.
+    matches than rows where some were deleted before the resources themselves were read. `patients`
+    are those of the rows by their ids, where they were asked for.
     """
 
     versions: Sequence[Version]
     size: int
     place: Callable[[int], tuple[Any, ...]]
     time: int | None
+    patients: Mapping[str, str | None] = {}
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -91,10 +94,13 @@ class Reader(msgspec.Struct, frozen=True):
 
     async def _of_type(self, query: Query, place: Cursor) -> Found:
         if query.sieve is not None:
-            return await walk(self._some, query, query.sieve, place, self.limit + 1)
+            read = partial(self._some, patients=True)
+            return await walk(read, query, query.sieve, place, self.limit + 1)
         return await self._some(query, place, self.limit + 1)
 
-    async def _some(self, query: Query, place: Cursor, wanted: int) -> Found:
+    async def _some(
+        self, query: Query, place: Cursor, wanted: int, *, patients: bool = False
+    ) -> Found:
         """So many rows of one query, whatever its sieve keeps."""
         if query.order is None:
             return await self._computed(query, place)
@@ -102,11 +108,18 @@ class Reader(msgspec.Struct, frozen=True):
         parts = stretches(
             query.filter, query.order, after, backwards=place.backwards, merged=query.merged
         )
-        page = await self._stretches(query.type, parts, place.time, wanted)
-        return Found(page.versions, len(page.versions), page.place, page.cluster_time)
+        page = await self._stretches(query.type, parts, place.time, wanted, patients=patients)
+        theirs = {row["_id"]: row.get("p") for row in page.rows} if patients else {}
+        return Found(page.versions, len(page.versions), page.place, page.cluster_time, theirs)
 
     async def _stretches(
-        self, type_: str, parts: Sequence[Stretch], time: int | None, wanted: int
+        self,
+        type_: str,
+        parts: Sequence[Stretch],
+        time: int | None,
+        wanted: int,
+        *,
+        patients: bool = False,
     ) -> Page:
         """`wanted` rows of the stretches, one after the other."""
         found = Page(cluster_time=time)
@@ -120,6 +133,7 @@ class Reader(msgspec.Struct, frozen=True):
                 wanted - len(found.versions),
                 at_cluster_time=found.cluster_time,
                 keys=self.keys,
+                patients=patients,
             )
             page = await self.store.page(query, self.grant, self.session)
             found = found.followed(page) if found.versions else page

@@ -6,14 +6,16 @@ rare, the chain is followed from its far end after all.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+import math
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fhir_server.search.chain import MAX_CHAINED, TooMany
 from fhir_server.search.compile import Query
 from fhir_server.search.cursor import Cursor
 from fhir_server.search.direction import Sieve
+from fhir_server.search.near import Stored
 from fhir_server.store.resources import Version
 
 if TYPE_CHECKING:
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
 
 FIRST_LOT = 50
 LARGEST_LOT = 800
-"""Rows that are read at once: twice as many each time."""
+"""Rows that are read at once: twice as many each time, unless fewer are likely to be enough."""
+
+SPARE = 1.25
+"""How many times the rows that are likely to be enough are read, for matches lie unevenly."""
 
 MANY_WALKED = 500
 """Rows that are worth reading for a page before the far end is looked at once more."""
@@ -47,7 +52,8 @@ async def walk(read: Read, query: Query, sieve: Sieve, place: Cursor, wanted: in
     while True:
         rows = await read(plain, after, lot)
         try:
-            kept = await sieve.kept([version.id for version in rows.versions])
+            here = _Lot(query.type, sieve.finder, rows.patients)
+            kept = await sieve.kept([version.id for version in rows.versions], here)
         except TooMany:
             return await read(await _settled(plain, sieve), place, wanted)
         for at, version in enumerate(rows.versions):
@@ -74,7 +80,21 @@ async def walk(read: Read, query: Query, sieve: Sieve, place: Cursor, wanted: in
         if refused is not None and walked > MAX_CHAINED:
             raise refused
         after = replace(place, values=rows.place(rows.size - 1), time=rows.time)
-        lot = min(2 * lot, LARGEST_LOT)
+        likely = math.ceil(SPARE * (needed - walked))
+        lot = min(max(lot, likely), 2 * lot, LARGEST_LOT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lot(Stored):
+    """Rows that were just read, and said whose records they are in."""
+
+    patients: Mapping[str, str | None]
+
+    async def targets(self, ids: Collection[str], prefix: str | None) -> Mapping[str, set[str]]:
+        """By their ids what they point at; nothing is read for patients."""
+        if prefix is not None:
+            return await Stored.targets(self, ids, prefix)
+        return {id_: {patient} for id_ in ids if (patient := self.patients.get(id_))}
 
 
 def first_lot(wanted: int) -> int:

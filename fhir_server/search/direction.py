@@ -17,7 +17,7 @@ from fhir_server.search.chain import MAX_CHAINED, Finder, TooMany, inside, resol
 from fhir_server.search.compile import EVERY, Part, combine
 from fhir_server.search.conditions import Condition
 from fhir_server.search.kinds import MatchContext
-from fhir_server.search.near import flat, is_linked, meeting
+from fhir_server.search.near import Here, flat, is_linked, meeting
 
 FEW = 100
 """So many resources at the far end of a chain are a filter before the near end is looked at."""
@@ -46,12 +46,13 @@ class Sieve:
         """What all matches meet; where nothing is left over, nothing but matches does."""
         return combine(self.parts)
 
-    async def kept(self, ids: Collection[str]) -> set[str]:
+    async def kept(self, ids: Collection[str], here: Here | None = None) -> set[str]:
         """Those of the ids, of resources that meet the filter, which are matches.
 
-        Raises TooMany where they have too much to do with other resources.
+        `here` tells of them, in the place of the finder. Raises TooMany where they have too much to
+        do with other resources.
         """
-        return await meeting(ids, self.rest, self.context, self.finder, shown=True)
+        return await meeting(ids, self.rest, self.context, self.finder, shown=True, here=here)
 
     async def narrowed(self) -> Sieve:
         """The same with such chains compiled too as `MANY` resources meet at the far end."""

@@ -6,9 +6,11 @@ a whole. The answer is that of `search.chain`, which follows them from the far e
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
+from fhir_server.access.grant import Filter
 from fhir_server.search.chain import (
     CHAIN_RANK,
     COMPARED_RANK,
@@ -30,6 +32,37 @@ MAX_BETWEEN = 10_000
 
 EACH_ROUND = 20
 """For each resource, how many that may point at it are looked at before others are."""
+
+
+class Here(Protocol):
+    """What tells of the resources asked of themselves; the finder tells of all others."""
+
+    async def meeting(self, ids: Collection[str], filter_: Filter) -> set[str]:
+        """Those of the ids whose resources meet the filter."""
+
+    async def targets(self, ids: Collection[str], prefix: str | None) -> Mapping[str, set[str]]:
+        """By their ids the ids of what they point at: of their keys with this prefix.
+
+        Without a prefix the patient (`p`).
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """`Here` where the resources of a type are stored: the finder tells of them too."""
+
+    type: str
+    finder: Finder
+
+    async def meeting(self, ids: Collection[str], filter_: Filter) -> set[str]:
+        """Those of the ids whose resources meet the filter."""
+        among = combine([Part(0, filter_), Part(COMPARED_RANK, {"_id": {"$in": sorted(ids)}})])
+        return set(await self.finder.ids(self.type, among, len(ids)))
+
+    async def targets(self, ids: Collection[str], prefix: str | None) -> Mapping[str, set[str]]:
+        """By their ids what they point at."""
+        rows = await self.finder.targets(self.type, these(ids), prefix, len(ids))
+        return {id_: {id_in(key, prefix or "") for key in keys} for id_, keys in rows}
 
 
 def is_linked(condition: Condition) -> bool:
@@ -60,12 +93,14 @@ async def meeting(
     finder: Finder,
     *,
     shown: bool = False,
+    here: Here | None = None,
 ) -> set[str]:
     """Those of the ids whose resources meet all conditions.
 
-    `shown` says that the finder is known to see all of them. Raises TooMany where there is more
-    than `MAX_BETWEEN` to look at.
+    `shown` says that the finder is known to see all of them; `here` tells of them where something
+    knows them better. Raises TooMany where there is more than `MAX_BETWEEN` to look at.
     """
+    here = here or Stored(context.type, finder)
     left = set(ids)
     plain: list[Condition] = []
     for condition in flat(conditions):
@@ -75,21 +110,20 @@ async def meeting(
             case Has():
                 left &= await _pointed_at(left, condition, context, finder)
             case Chain():
-                left = await _pointing(left, condition, context, finder)
+                left = await _pointing(left, condition, context, finder, here)
             case Either() if is_linked(condition):
                 sides = [
-                    await meeting(left, (one,), context, finder) for one in condition.conditions
+                    await meeting(left, (one,), context, finder, here=here)
+                    for one in condition.conditions
                 ]
                 left = set().union(*sides)
             case Not() if is_linked(condition):
-                left -= await meeting(left, (condition.condition,), context, finder)
+                left -= await meeting(left, (condition.condition,), context, finder, here=here)
             case _:
                 plain.append(condition)
     if not left or (shown and not plain):
         return left
-    parts = await resolved(plain, context, finder)
-    among = Part(COMPARED_RANK, {"_id": {"$in": sorted(left)}})
-    return set(await finder.ids(context.type, combine([*parts, among]), len(left)))
+    return await here.meeting(left, combine(await resolved(plain, context, finder)))
 
 
 async def _pointed_at(
@@ -133,14 +167,12 @@ async def _meant(
 
 
 async def _pointing(
-    ids: Collection[str], chain: Chain, context: MatchContext, finder: Finder
+    ids: Collection[str], chain: Chain, context: MatchContext, finder: Finder, here: Here
 ) -> set[str]:
     """Those of the ids whose resources point at one meant by the chain."""
     found: set[str] = set()
     for type_, condition in chain.targets:
-        prefix = prefix_of(chain.reference, type_)
-        rows = await finder.targets(context.type, these(ids), prefix, len(ids))
-        places = {id_: {id_in(key, prefix or "") for key in keys} for id_, keys in rows}
+        places = await here.targets(ids, prefix_of(chain.reference, type_))
         targets = set().union(*places.values())
         if len(targets) > MAX_BETWEEN:
             raise _too_many(chain.reference)

@@ -34,8 +34,9 @@ SHARED_ROWS = 250
 class PageQuery(msgspec.Struct, frozen=True):
     """`limit` rows of one type; `filter` and `sort` are over the document's fields.
 
-    `at_cluster_time` is what an earlier page said; `keys` asks for each row's search keys; `hint`
-    names an index; `milliseconds` is how long MongoDB may take.
+    `at_cluster_time` is what an earlier page said; `keys` asks for each row's search keys,
+    `patients` for `p` in each document; `hint` names an index; `milliseconds` is how long MongoDB
+    may take.
     """
 
     type: str
@@ -45,6 +46,7 @@ class PageQuery(msgspec.Struct, frozen=True):
     at_cluster_time: int | None = None
     hint: str | None = None
     keys: bool = False
+    patients: bool = False
     milliseconds: int | None = None
 
 
@@ -182,6 +184,8 @@ def find_command(query: PageQuery, grant: Grant) -> Document | None:
     fields: Document = {**SHOWN, **{name: 1 for name, _ in query.sort}}
     if query.keys:
         fields |= {"k": 1, "p": 1, "d": 1, "e": 1}
+    if query.patients:
+        fields["p"] = 1
     if grant.judges:
         fields |= JUDGED
     command: Document = {

@@ -275,14 +275,36 @@ NEAR = {
 @pytest.mark.parametrize(("text", "far"), NEAR.items())
 async def test_what_many_meet_is_asked_of_the_rows(text: str, far: str, services: Services) -> None:
     """A page reads nothing as a whole: no step asks for more than it takes to see that."""
-    search = Search(*parted(text), Grant.open(), services)
-    (query,) = await search.compiled()
+    search = await first_page(text, services)
+    (query,) = await Search(*parted(text), Grant.open(), services).compiled()
     assert query.sieve is not None
-    reader = Reader(services.store, Grant.open(), None, 20, keys=False)
-    await reader.read([query], None, search.finder.time)
     for step, type_, filter_, limit in search.finder.asked:
         bounded = limit <= direction.MANY + 1 and step == "ids"
         assert bounded or type_ != far or "k" not in filter_ or _is_near(filter_)
+
+
+async def first_page(text: str, services: Services) -> Search:
+    """The search, whose finder tells what its first page of 20 took."""
+    search = Search(*parted(text), Grant.open(), services)
+    reader = Reader(services.store, Grant.open(), None, 20, keys=False)
+    await reader.read(await search.compiled(), None, search.finder.time)
+    return search
+
+
+async def test_rows_tell_whose_records_they_are_in(services: Services) -> None:
+    """What has been read is not asked for its patients again."""
+    search = await first_page("Observation?patient.gender=male", services)
+    assert [one[:2] for one in search.finder.asked] == [("ids", "Patient"), ("ids", "Patient")]
+
+
+async def test_a_lot_is_as_large_as_is_likely_to_be_enough(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn("near", monkeypatch)
+    text = "Patient?_has:Observation:patient:value-quantity=lt300"
+    asked = (await first_page(text, services)).finder.asked
+    first, second = (limit // near.EACH_ROUND for step, _, _, limit in asked if step == "targets")
+    assert first == walk.FIRST_LOT < second < 2 * first
 
 
 def _is_near(filter_: Filter) -> bool:
