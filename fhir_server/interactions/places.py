@@ -2,31 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from types import TracebackType
 
 from fhir_server.errors import FhirError, Issue
 
 _PLACED = "Bundle.entry["
 
 
-@contextmanager
-def below(place: str) -> Iterator[None]:
+class _Place(ABC):
+    """A block whose errors get their place. A class: every entry has many of these blocks."""
+
+    __slots__ = ("_place",)
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, FhirError):
+            raise self._placed(error) from None
+
+    @abstractmethod
+    def _placed(self, error: FhirError) -> FhirError: ...
+
+
+class below(_Place):  # noqa: N801
     """Errors raised inside get their places moved below `place`, unless they name an entry."""
-    try:
-        yield
-    except FhirError as error:
-        raise moved_below(error, place) from None
+
+    __slots__ = ()
+
+    def _placed(self, error: FhirError) -> FhirError:
+        return moved_below(error, self._place)
 
 
-@contextmanager
-def at(place: str) -> Iterator[None]:
+class at(_Place):  # noqa: N801
     """Errors raised inside get `place` itself as theirs."""
-    try:
-        yield
-    except FhirError as error:
-        issues = [Issue(i.severity, i.code, i.diagnostics, (place,)) for i in error.issues]
-        raise type(error)(issues=issues, headers=error.headers) from None
+
+    __slots__ = ()
+
+    def _placed(self, error: FhirError) -> FhirError:
+        issues = [Issue(i.severity, i.code, i.diagnostics, (self._place,)) for i in error.issues]
+        return type(error)(issues=issues, headers=error.headers)
 
 
 def moved_below(error: FhirError, place: str) -> FhirError:
