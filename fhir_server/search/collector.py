@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, tzinfo
 from hashlib import blake2b
 from typing import Any
@@ -39,12 +40,13 @@ class Collector:
     `references` holds, per parameter code, the references to resources of this server
     (`Patient/1`); the compartments and the patient are made of them. `seen` are the codes of the
     parameters that have a value, for `:missing`. `clinical_date` is the first and last microsecond
-    of the type's main clinical date. `narrative` and `texts` are words.
+    of the type's main clinical date. `narrative` and `texts` are words. `parts` has, by number,
+    what composites are joined of when the resource has been gone through (`search.shares`).
     """
 
     __slots__ = (
-        *("base_url", "clinical_date", "keys", "narrative", "ranges", "references", "resource"),
-        *("seen", "texts", "zone"),
+        *("base_url", "clinical_date", "keys", "narrative", "parts", "ranges", "references"),
+        *("resource", "seen", "texts", "zone"),
     )
 
     def __init__(self, resource: dict[str, Any], base_url: str, zone: tzinfo = UTC) -> None:
@@ -58,22 +60,32 @@ class Collector:
         self.clinical_date: tuple[int, int] | None = None
         self.narrative: dict[str, None] = {}
         self.texts: dict[str, None] = {}
+        self.parts: dict[int, tuple[Any, ...]] = {}
 
-    def add(self, other: Collector) -> None:
-        """Put in what was gathered from another element of the same resource."""
-        if other.seen:
-            self.seen.update(other.seen)
-            self.keys.update(other.keys)
-            if other.ranges:
-                self.ranges.update(other.ranges)
-            for code, targets in other.references.items():
-                self.references.setdefault(code, []).extend(targets)
-            if other.clinical_date is not None:
-                self.clinical_date = other.clinical_date
-        if other.texts:
-            self.texts.update(other.texts)
-        if other.narrative:
-            self.narrative.update(other.narrative)
+    def add(self, others: Iterable[Collector]) -> None:
+        """Put in what was gathered from other elements of the same resource."""
+        seen, keys, texts = self.seen, self.keys, self.texts
+        for other in others:
+            if other.seen:
+                seen.update(other.seen)
+                keys.update(other.keys)
+                if other.ranges:
+                    self.ranges.update(other.ranges)
+                for code, targets in other.references.items():
+                    self.references.setdefault(code, []).extend(targets)
+                if other.clinical_date is not None:
+                    self.clinical_date = other.clinical_date
+            if other.texts:
+                texts.update(other.texts)
+            if other.narrative:
+                self.narrative.update(other.narrative)
+            for number, values in other.parts.items():
+                self.add_part(number, values)
+
+    def add_part(self, number: int, values: tuple[Any, ...]) -> None:
+        """Add values of a part of composites, to those that another element has of it."""
+        before = self.parts.get(number)
+        self.parts[number] = values if before is None else before + values
 
     def add_range(
         self, key: str, low: Number, high: Number, width: Number, names: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from fhir_server.search.keys import Contained, Keys
 from fhir_server.search.kinds import Node
 from fhir_server.search.kinds.special import Id, LastUpdated, Unsupported
 from fhir_server.search.registry import Parameter, Registry
-from fhir_server.search.shares import UNREADABLE, Fusions, Shares, unindexable
+from fhir_server.search.shares import UNREADABLE, Shares, unindexable
 from fhir_server.search.words import kept
 
 _ELSEWHERE = (Id, LastUpdated, Unsupported)
@@ -78,6 +78,8 @@ class Indexer:
         self._zone = zone
         self._compartments = Compartments(definitions)
         self._plans: dict[str, _Plan] = {}
+        self._met = (self, None)
+        """What hangs on an element that was here once."""
 
     def __call__(self, resource: dict[str, Any], elements: Elements = NONE) -> Keys:
         type_ = resource["resourceType"]
@@ -86,9 +88,9 @@ class Indexer:
             plan = self._plans[type_] = _Plan(self._definitions, self._registry, type_)
         out = Collector(resource, self._base_url, self._zone)
         out.keys["*"] = None
-        fusions: Fusions = {}
-        self._elements(plan, resource, elements, out, fusions)
-        plan.shares.join(fusions, out)
+        self._elements(plan.shares, resource, elements, out)
+        if out.parts:
+            plan.shares.join(out)
         if plan.wide or plan.odd:
             self._whole(plan, resource, out)
         id_ = resource.get("id")
@@ -112,31 +114,30 @@ class Indexer:
         )
 
     def _elements(
-        self,
-        plan: _Plan,
-        resource: dict[str, Any],
-        elements: Elements,
-        out: Collector,
-        fusions: Fusions,
+        self, shares: Shares, resource: dict[str, Any], elements: Elements, out: Collector
     ) -> None:
         """Add what the elements have; known from before where the very same one was there."""
+        mute, known = shares.mute, []
         for name, value in resource.items():
+            if name in mute:
+                continue
             element = elements.get(name)
             if element is None or element.value is not value:
-                plan.shares.look(name, value, out, fusions)
+                shares.look(name, value, out)
                 continue
             finder, share = element.found
-            if finder is self and share is not None:
-                share.add_to(out, fusions)
-            elif finder is self and element.alone:
-                own = Collector(resource, self._base_url, self._zone)
-                share = plan.shares.share(name, value, own)
-                element.found = self, share
-                share.add_to(out, fusions)
-            else:
+            if finder is not self or not (share is not None or element.alone):
                 # Kept from the second time on: an identifier or instant never comes again.
-                plan.shares.look(name, value, out, fusions)
-                element.found = self, None
+                shares.look(name, value, out)
+                element.found = self._met
+                continue
+            if share is None:
+                # What is alone looks at nothing around it, so it needs no resource.
+                share = Collector({}, self._base_url, self._zone)
+                shares.look(name, value, share)
+                element.found = self, share
+            known.append(share)
+        out.add(known)
 
     def _whole(self, plan: _Plan, resource: dict[str, Any], out: Collector) -> None:
         """Add what parameters find that look at the resource as a whole."""

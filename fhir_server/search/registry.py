@@ -25,14 +25,16 @@ class Component:
 
     `walks` find them, per type of the element that the composite is about. Where that is the
     resource itself and the part's own parameter has further ordered values (SampledData beside
-    Quantity), `beyond` finds those; `whole` tells that the two together are all it has.
+    Quantity), `beyond` finds those; `whole` tells that the two together are all it has. `width` is
+    how long an ordered value may be for a row of its own, None where the values are texts.
     """
 
     parameter: Parameter
     expressions: tuple[str, ...]
     walks: Mapping[str, Walk]
-    beyond: Walk | None = None
-    whole: bool = False
+    beyond: Walk | None
+    whole: bool
+    width: int | None
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,8 @@ class Registry:
                 else None
             )
             whole = set(walks) == {type_} and (beyond is not None or not further)
-            found.append(Component(parameter, sides, walks, beyond, whole))
+            width = getattr(parameter.kind, "width", None)
+            found.append(Component(parameter, sides, walks, beyond, whole, width))
         return tuple(found)
 
     def _systems(self, ends: Iterable[Leaf]) -> dict[str, str]:

@@ -1,46 +1,43 @@
 """The share that one element has in the keys of its resource.
 
 Most parameters look at one element at a time, so what they find in it is found once and kept with
-the element. Composites of the resource itself take their parts from several: their sides are kept,
+the element. Composites of the resource itself take their parts from several: the parts are kept,
 and joined for each resource.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from fhir_server.errors import Unprocessable
 from fhir_server.fhir.definitions import Definitions
 from fhir_server.search.collector import Collector
 from fhir_server.search.extraction import Walk
-from fhir_server.search.kinds import Node
-from fhir_server.search.kinds.composite import Composite, Sides, together
-from fhir_server.search.registry import Parameter
+from fhir_server.search.kinds.composite import Composite, values_of
+from fhir_server.search.registry import Component, Parameter
 from fhir_server.search.words import add_words, text_names
 
 UNREADABLE = (ValueError, ArithmeticError, TypeError, KeyError, AttributeError)
 """What a kind may stumble over in a value that structural validation lets pass."""
 
-Fusions = dict[int, Sides]
-"""By the number of the composite: the sides found so far."""
+_NO_PART = -1
 
 
-class Share:
-    """What one element adds: what was gathered for it alone, and its sides of composites."""
+class _Part(NamedTuple):
+    """Values that composites are joined of, found once however many composites have them."""
 
-    __slots__ = ("_found", "_fusions")
+    parameter: Parameter
+    component: Component
+    walk: Walk
 
-    def __init__(self, found: Collector, fusions: Fusions) -> None:
-        found.resource = {}  # which nobody should keep for the sake of one element
-        self._found = found
-        self._fusions = fusions
 
-    def add_to(self, out: Collector, fusions: Fusions) -> None:
-        """Put it with what other elements of the resource add."""
-        out.add(self._found)
-        for number, sides in self._fusions.items():
-            _add_sides(fusions, number, sides)
+class _Joint(NamedTuple):
+    """A composite with the numbers of its parts: of each its values, and those beyond."""
+
+    parameter: Parameter
+    kind: Composite
+    sides: list[tuple[int, int]]
 
 
 class Shares:
@@ -52,71 +49,76 @@ class Shares:
     def __init__(
         self, definitions: Definitions, type_: str, parameters: Iterable[Parameter]
     ) -> None:
-        self._type = type_
         self._names = text_names(definitions)
-        self._composites: list[tuple[Parameter, Composite, frozenset[str]]] = []
         self._plain: list[Parameter] = []
+        self._parts: dict[object, _Part] = {}
+        self._joints: dict[int, list[_Joint]] = {}
         for parameter in parameters:
             if isinstance(parameter.kind, Composite) and () in (parameter.paths or ()):
-                walks = [
-                    walk
-                    for component in parameter.components
-                    for walk in (component.walks[type_], component.beyond)
-                    if walk is not None
-                ]
-                names = frozenset(name for walk in walks for name in walk.names)
-                self._composites.append((parameter, parameter.kind, names))
+                self._add_joint(parameter, parameter.kind, type_)
             else:
                 self._plain.append(parameter)
-        slots = {slot: parameter.paths or () for slot, parameter in enumerate(self._plain)}
+        slots = {slot: one.paths or () for slot, one in enumerate(self._plain)}
         self._walk = Walk(definitions, type_, type_, slots)
+        self._concerned: dict[str, list[tuple[int, _Part]]] = {}
+        for number, part in enumerate(self._parts.values()):
+            for name in part.walk.names:
+                self._concerned.setdefault(name, []).append((number, part))
+        self.mute = frozenset(self._silent(definitions, type_))
+        """The names of the elements that have no share, whatever their value."""
 
-        self._concerned: dict[str, tuple[int, ...]] = {}
+    def _add_joint(self, parameter: Parameter, kind: Composite, type_: str) -> None:
+        sides = []
+        for one in parameter.components:
+            what = (one.parameter.url, one.expressions)
+            own = self._number((*what, "own"), _Part(parameter, one, one.walks[type_]))
+            beyond = (
+                _NO_PART
+                if one.beyond is None
+                else self._number((*what, "beyond"), _Part(parameter, one, one.beyond))
+            )
+            sides.append((own, beyond))
+        joint = _Joint(parameter, kind, sides)
+        # Noted at the last part: the first one, a code, is in resources without the others too.
+        for number in sides[-1] if sides else ():
+            self._joints.setdefault(number, []).append(joint)
 
-    def share(self, name: str, value: Any, out: Collector) -> Share:
-        """The share of an element; `out` is empty."""
-        fusions: Fusions = {}
-        self.look(name, value, out, fusions)
-        return Share(out, fusions)
+    def _number(self, what: object, part: _Part) -> int:
+        self._parts.setdefault(what, part)
+        return list(self._parts).index(what)
 
-    def look(self, name: str, value: Any, out: Collector, fusions: Fusions) -> None:
-        """Add to `out` and `fusions` what the element of a resource has."""
+    def _silent(self, definitions: Definitions, type_: str) -> Iterator[str]:
+        yield "resourceType"
+        heard = self._walk.names | self._concerned.keys() | self._names
+        for name, (_, code) in definitions.types[type_].json.items():
+            if name not in heard and definitions.types[code].kind == "primitive-type":
+                yield name
+
+    def look(self, name: str, value: Any, out: Collector) -> None:
+        """Add to `out` what the element of a resource has."""
         part = {name: value}
-        parameter = None
+        parameter: Parameter | None = None
         try:
             if name in self._walk.names:
                 for slot, nodes in self._walk.find(part, out.resource).items():
                     parameter = self._plain[slot]
                     parameter.kind.index(parameter, nodes, out)
-            for number in self._about(name):
-                parameter, kind, _ = self._composites[number]
-                sides = kind.sides(parameter, Node(self._type, part), out)
-                if sides is not None:
-                    _add_sides(fusions, number, sides)
+            for number, one in self._concerned.get(name, ()):
+                parameter = one.parameter
+                values = values_of(one.component, one.walk, part, out)
+                if values is not None:
+                    out.add_part(number, values)
         except UNREADABLE as error:
             raise unindexable(parameter, error) from error
         if type(value) is not str or name in self._names:
             add_words(part, self._names, out.narrative, out.texts)
 
-    def _about(self, name: str) -> tuple[int, ...]:
-        """The composites that may have a part in the element."""
-        found = self._concerned.get(name)
-        if found is None:
-            numbered = enumerate(self._composites)
-            found = tuple(number for number, (_, _, names) in numbered if name in names)
-            self._concerned[name] = found
-        return found
-
-    def join(self, fusions: Mapping[int, Sides], out: Collector) -> None:
-        """Add the keys of the composites whose sides the elements gave."""
-        for number, sides in fusions.items():
-            parameter, kind, _ = self._composites[number]
-            kind.join(parameter, sides, out)
-
-
-def _add_sides(fusions: Fusions, number: int, sides: Sides) -> None:
-    before = fusions.get(number)
-    fusions[number] = sides if before is None else together(before, sides)
+    def join(self, out: Collector) -> None:
+        """Add the keys of the composites of whose parts the elements gave one or more."""
+        get = out.parts.get
+        for number in out.parts:
+            for parameter, kind, sides in self._joints.get(number, ()):
+                kind.join(parameter, [(get(own), get(beyond)) for own, beyond in sides], out)
 
 
 def unindexable(parameter: Parameter | None, error: Exception) -> Unprocessable:

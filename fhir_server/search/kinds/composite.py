@@ -10,7 +10,7 @@ parameter has beyond the composite's lie under `composite+`, for `fused` alone.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
@@ -18,7 +18,6 @@ from fhir_server.search.collector import Collector
 from fhir_server.search.intervals import Row
 from fhir_server.search.kinds import Filter, MatchContext, Node
 from fhir_server.search.kinds.composite_match import (
-    ORDERED,
     match_any,
     paired_names,
     part_of,
@@ -27,14 +26,14 @@ from fhir_server.search.kinds.composite_match import (
 from fhir_server.search.values import missing, unsupported
 
 if TYPE_CHECKING:
+    from fhir_server.search.extraction import Walk
     from fhir_server.search.registry import Component, Parameter
 
-Side: TypeAlias = "tuple[list[Any] | None, list[Any] | None]"
-"""The values of one part, and those beyond the composite's: texts, or rows of what is ordered.
+Values: TypeAlias = "tuple[Any, ...] | None"
+"""The values of one part: texts, or rows of what is ordered.
 
-None where the part has no element at all, an empty list where its element has no value.
+None where the part has no element at all, an empty tuple where its element has no value.
 """
-Sides: TypeAlias = tuple[Side, ...]
 
 
 class _Text(Protocol):
@@ -42,8 +41,6 @@ class _Text(Protocol):
 
 
 class _Ordered(Protocol):
-    width: int
-
     def component_rows(self, parameter: Parameter, node: Node, out: Collector) -> list[Row]: ...
 
 
@@ -51,72 +48,43 @@ class Composite:
     """The kind of parameters of type `composite`."""
 
     def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
-        for node in nodes:
-            sides = self.sides(parameter, node, out)
-            if sides is not None:
-                self.join(parameter, sides, out)
+        for type_, value in nodes:
+            sides = []
+            for component in parameter.components:
+                beyond = component.beyond if type_ == parameter.base else None
+                own = values_of(component, component.walks[type_], value, out)
+                other = None if beyond is None else values_of(component, beyond, value, out)
+                sides.append((own, other))
+            self.join(parameter, sides, out)
 
-    def sides(self, parameter: Parameter, node: Node, out: Collector) -> Sides | None:
-        """What the node has of each part, None where it has no part at all.
+    def join(
+        self, parameter: Parameter, sides: Iterable[tuple[Values, Values]], out: Collector
+    ) -> None:
+        """Add the keys of one element (or resource), where no part is missing.
 
-        A resource's sides are those of its elements put together: see `together`.
+        `sides` has for each part its values, and those beyond the composite's.
         """
-        found: list[Side] = []
-        some = False
-        for component in parameter.components:
-            beyond = component.beyond
-            own = component.walks[node.type].one(node.value, out.resource)
-            other = None
-            if beyond is not None and node.type == parameter.base:
-                other = beyond.one(node.value, out.resource)
-            some = some or bool(own) or bool(other)
-            found.append((_values(component, own, out), _values(component, other, out)))
-        return tuple(found) if some else None
-
-    def join(self, parameter: Parameter, sides: Sides, out: Collector) -> None:
-        """Add the keys of one element (or resource) with these sides, where no part is missing."""
         code = parameter.code
         texts: list[tuple[str, ...]] = []
-        ordered: list[tuple[int, list[Row]]] = []
         tokens: list[bool] = []
-        for component, (own, beyond) in zip(parameter.components, sides, strict=True):
-            values = own
+        ordered: list[tuple[int, tuple[Row, ...]]] = []
+        for component, (values, beyond) in zip(parameter.components, sides, strict=True):
             if values is None:
                 values, code = beyond, f"{parameter.code}+"
             if values is None:
                 return
-            if component.parameter.type in ORDERED:
-                width = cast("_Ordered", component.parameter.kind).width
-                ordered.append((width, cast("list[Row]", values)))
-            else:
-                texts.append(tuple(values))
+            if component.width is None:
+                texts.append(values)
                 tokens.append(component.parameter.type == "token")
+            else:
+                ordered.append((component.width, values))
         if code == parameter.code:
             out.seen[code] = None
         if ordered:
-            self._write_rows(code, _named(tuple(texts), tuple(tokens)), ordered, out)
+            _write_rows(_named(code, tuple(texts), tuple(tokens)), ordered, out)
         else:
             for combination in itertools.product(*texts):
                 out.keys[f"{code}={'$'.join(combination)}"] = None
-
-    def _write_rows(
-        self,
-        code: str,
-        named: Mapping[str, tuple[str, ...]],
-        ordered: list[tuple[int, list[Row]]],
-        out: Collector,
-    ) -> None:
-        for text, names in named.items():
-            key = f"{code}={text}"
-            if len(ordered) == 1:
-                width, rows = ordered[0]
-                for suffix, low, high, units in rows:
-                    out.add_range(f"{key}&{suffix}", low, high, width, units + names)
-            else:
-                for first, second in itertools.product(ordered[0][1], ordered[1][1]):
-                    suffix = f"{first.suffix}&{second.suffix}"
-                    units = paired_names(("", *first.units), ("", *second.units))
-                    out.add_pair(f"{key}&{suffix}", first.lo, second.lo, units + names)
 
     def match(
         self, parameter: Parameter, modifier: str, values: Sequence[str], context: MatchContext
@@ -130,40 +98,47 @@ class Composite:
 
 @lru_cache(maxsize=4_096)
 def _named(
-    texts: tuple[tuple[str, ...], ...], tokens: tuple[bool, ...]
+    code: str, texts: tuple[tuple[str, ...], ...], tokens: tuple[bool, ...]
 ) -> dict[str, tuple[str, ...]]:
-    """The texts of the rows, and what each says of its tokens' systems; kept, as codes recur."""
+    """What the keys of the rows begin with, and what each says of its tokens' systems.
+
+    Kept, as codes recur.
+    """
     found: dict[str, tuple[str, ...]] = {}
     for combination in dict.fromkeys(itertools.product(*texts)):
         bare, whole = without_systems(combination, tokens), "$".join(combination)
-        found[bare] = found.get(bare, ()) + ((f"={whole}",) if whole != bare else ())
+        key = f"{code}={bare}&"
+        found[key] = found.get(key, ()) + ((f"={whole}",) if whole != bare else ())
     return found
 
 
-def together(one: Sides, other: Sides) -> Sides:
-    """The sides of two elements of one resource as those of both."""
-    return tuple(
-        (_both(own, also), _both(beyond, further))
-        for (own, beyond), (also, further) in zip(one, other, strict=True)
-    )
+def _write_rows(
+    named: Mapping[str, tuple[str, ...]],
+    ordered: list[tuple[int, tuple[Row, ...]]],
+    out: Collector,
+) -> None:
+    width, rows = ordered[0]
+    for key, names in named.items():
+        if len(ordered) == 1:
+            for suffix, low, high, units in rows:
+                out.add_range(key + suffix, low, high, width, units + names)
+        else:
+            for first, second in itertools.product(rows, ordered[1][1]):
+                suffix = f"{first.suffix}&{second.suffix}"
+                units = paired_names(("", *first.units), ("", *second.units))
+                out.add_pair(key + suffix, first.lo, second.lo, units + names)
 
 
-def _both(one: list[Any] | None, other: list[Any] | None) -> list[Any] | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return one + other
-
-
-def _values(component: Component, nodes: Sequence[Node] | None, out: Collector) -> list[Any] | None:
+def values_of(component: Component, walk: Walk, value: dict[str, Any], out: Collector) -> Values:
+    """The values of a part that a walk finds in an element (or resource)."""
+    nodes = walk.one(value, out.resource)
     if not nodes:
         return None
-    if component.parameter.type in ORDERED:
-        kind = cast("_Ordered", component.parameter.kind)
-        return [row for one in nodes for row in kind.component_rows(component.parameter, one, out)]
-    return [text for one in nodes for text in _component_keys(component, one)]
-
-
-def _component_keys(component: Component, node: Node) -> list[str]:
-    found = cast("_Text", component.parameter.kind).component_keys(component.parameter, node)
-    token = component.parameter.type == "token"
-    return [part_of(text, token) for text in found]
+    parameter = component.parameter
+    if component.width is not None:
+        ordered = cast("_Ordered", parameter.kind)
+        return tuple(row for one in nodes for row in ordered.component_rows(parameter, one, out))
+    kind, token = cast("_Text", parameter.kind), parameter.type == "token"
+    return tuple(
+        part_of(text, token) for one in nodes for text in kind.component_keys(parameter, one)
+    )
