@@ -8,15 +8,15 @@ and uuid, and the links and images of narratives; never canonical.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from html import escape, unescape
 from typing import Any, NamedTuple
 
 from fhir_server.fhir import codec
 from fhir_server.fhir.definitions import load
-from fhir_server.fhir.elements import Content
-from fhir_server.fhir.elements import element as element_of
+from fhir_server.fhir.elements import Content, Element, element, encode
 
 Mapping = Callable[[str], str | None]
 """What a text becomes; None where it stays."""
@@ -97,38 +97,70 @@ def rewrite(resource: dict[str, Any], mapping: Mapping) -> dict[str, Any]:
     return changed if isinstance(changed, dict) else resource
 
 
-def rewrite_content(content: Content, mapping: Mapping, staying: Set[str] = frozenset()) -> Content:
+@dataclass(slots=True)
+class Settled:
+    """What rewriting has come to so far, where it comes to the same in every resource of a Bundle.
+
+    `texts` are filled by the mapping, None for those that stay; `elements` by `rewrite_content`.
+    """
+
+    texts: dict[str, str | None] = field(default_factory=dict)
+    elements: dict[Element, Element] = field(default_factory=dict)
+
+
+def rewrite_content(content: Content, mapping: Mapping, settled: Settled | None = None) -> Content:
     """The content with its resource as by `rewrite`, and with what is known of its new elements.
 
-    The content itself where nothing changes. For texts that are `staying`, `mapping` need not be
-    asked.
+    The content itself where nothing changes.
     """
-    changed: dict[str, Any] = {}
+    changed: dict[str, Element] = {}
     type_ = content.resource["resourceType"]
+    steps = _steps(type_)
     for name, value in content.resource.items():
+        if name not in steps:
+            continue
         known = content.elements.get(name)
-        if known is not None and known.value is value:
-            if known.links is None:
-                known.links = _texts(name, value, type_)
-            if known.links <= staying or not any(map(mapping, known.links)):
-                continue
-        part = _rewrite({name: value}, type_, mapping)
-        if part[name] is not value:
-            changed[name] = part[name]
+        if known is None or known.value is not value:
+            part = _rewrite({name: value}, type_, mapping)[name]
+            if part is not value:
+                changed[name] = _element(type_, name, part)
+            continue
+        if known.links is None:
+            known.links = _texts(type_, name, value)
+        if known.links:
+            new = settled.elements.get(known) if settled is not None else None
+            if new is None:
+                new = _rewritten(known, type_, name, mapping)
+                if settled is not None and known.links <= settled.texts.keys():
+                    settled.elements[known] = new
+            if new is not known:
+                changed[name] = new
     if not changed:
         return content
     resource, elements = dict(content.resource), dict(content.elements)
-    for name, value in changed.items():
-        elements[name] = new = element_of(codec.encode(type_), name, codec.encode(value))
+    for name, new in changed.items():
+        elements[name] = new
         resource[name] = new.value
-    return Content(resource, codec.encode(resource), elements)
+    return Content(resource, encode(resource, elements), elements)
 
 
-def _texts(name: str, value: Any, type_: str) -> frozenset[str]:
+def _rewritten(known: Element, type_: str, name: str, mapping: Mapping) -> Element:
+    """The new element; the very same where nothing changed."""
+    if not any(map(mapping, known.links or ())):
+        return known
+    part = _rewrite({name: known.value}, type_, mapping)[name]
+    return known if part is known.value else _element(type_, name, part)
+
+
+def _texts(type_: str, name: str, value: Any) -> frozenset[str]:
     """The texts that point, in an element of a resource of the type."""
-    if name not in _steps(type_):
-        return frozenset()
-    return frozenset(one.text for one in _find({name: value}, type_, type_))
+    found: set[str] = set()
+    _rewrite({name: value}, type_, found.add)  # which changes none of them
+    return frozenset(found)
+
+
+def _element(type_: str, name: str, value: Any) -> Element:
+    return element(codec.encode(type_), name, codec.encode(value))
 
 
 @cache
@@ -138,7 +170,7 @@ def _steps(type_: str) -> dict[str, str]:
     if definition is None:
         return {}
     steps = {}
-    for name, (element, code) in definition.json.items():
+    for name, (defined, code) in definition.json.items():
         if type_ == "Reference" and name == "reference":
             steps[name] = "Reference.reference"
         elif type_ == "Extension" and name == "url":
@@ -148,7 +180,7 @@ def _steps(type_: str) -> dict[str, str]:
         elif load().types[code].kind == "primitive-type":
             steps[f"_{name}"] = "Element"
         else:
-            steps[name] = element.content or code
+            steps[name] = defined.content or code
         if code in _POINTING:
             steps[f"_{name}"] = "Element"
     return steps

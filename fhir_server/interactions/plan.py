@@ -18,7 +18,7 @@ from fhir_server.interactions.bundle_entries import Entry, refuse_all
 from fhir_server.interactions.criteria import Criteria, criteria_of_text
 from fhir_server.interactions.links import Links
 from fhir_server.interactions.pace import Pace
-from fhir_server.interactions.places import at, below, moved_below
+from fhir_server.interactions.places import at, moved_below
 from fhir_server.interactions.steps import Phase, Step, read_steps
 from fhir_server.interactions.write import check
 from fhir_server.services import Services
@@ -40,7 +40,7 @@ class Plan:
     `conditions` are the conditional references by their text, `asked` their texts by step. What
     `open_steps` hold still depends on the database: conditional references, links to what a
     condition decides, and versions. `versioned` are the steps whose next version is referred to,
-    `elsewhere` the texts seen so far that point out of the Bundle, whoever has them.
+    `settled` what was rewritten so far to what it will be, whoever has it.
     """
 
     steps: list[Step]
@@ -49,7 +49,7 @@ class Plan:
     asked: dict[int, set[str]] = field(default_factory=dict)
     open_steps: set[int] = field(default_factory=set)
     versioned: set[int] = field(default_factory=set)
-    elsewhere: set[str] = field(default_factory=set)
+    settled: references.Settled = field(default_factory=references.Settled)
 
     def of(self, *phases: Phase) -> Iterable[Step]:
         """The steps of these phases, in the Bundle's order."""
@@ -66,11 +66,10 @@ async def make_plan(
     for step in plan.of(Phase.CREATE, Phase.UPDATE):
         await pace.step()
         try:
-            with below(step.place):
-                _link(step, plan, request.base)
-                check(step.content, request, services)
+            _link(step, plan, request.base)
+            check(step.content, request, services)
         except FhirError as fault:
-            faults.append(moved_below(fault, step.entry.place))
+            faults.append(moved_below(fault, step.place))
     refuse_all(faults)
     return plan
 
@@ -81,29 +80,37 @@ def rewritten(content: Content, step: Step, plan: Plan) -> tuple[Content, list[s
     With it the texts that may be references still to be resolved.
     """
     unknown: list[str] = []
+    settled = plan.settled
 
     def mapping(text: str) -> str | None:
-        if text in plan.elsewhere:
-            return None
+        if text in settled.texts:
+            return settled.texts[text]
         link = plan.links.find(text, step)
         if link is None:
             if "?" in text or text.startswith(URNS):
                 unknown.append(text)
-            elif "://" in text or not plan.links.has_bases:
-                plan.elsewhere.add(text)
-            return None
-        target = link.step
-        if target.criteria is not None:
-            plan.open_steps.add(step.index)
-        if not link.versioned:
-            return f"{target.type}/{target.id}"
-        if target.phase is Phase.CREATE:
-            return f"{target.type}/{target.id}/_history/1"
-        plan.versioned.add(target.index)
-        plan.open_steps.add(step.index)
-        return None
+                return None
+            new = None
+        else:
+            target = link.step
+            if target.criteria is not None:
+                plan.open_steps.add(step.index)
+            if not link.versioned:
+                new = f"{target.type}/{target.id}"
+            elif target.phase is Phase.CREATE:
+                new = f"{target.type}/{target.id}/_history/1"
+            else:
+                plan.versioned.add(target.index)
+                plan.open_steps.add(step.index)
+                return None
+            if target.criteria is not None:
+                return new
+        # A relative reference may mean something else to the next one.
+        if ":" in text or not plan.links.has_bases:
+            settled.texts[text] = new
+        return new
 
-    return references.rewrite_content(content, mapping, plan.elsewhere), unknown
+    return references.rewrite_content(content, mapping, settled), unknown
 
 
 def _link(step: Step, plan: Plan, base: str) -> None:
