@@ -112,13 +112,26 @@ def _parse(body: bytes, max_bytes: int, max_depth: int) -> tuple[Any, bytes]:
         raise TooLarge(f"The body has {len(body)} bytes; at most {max_bytes} are accepted")
     try:
         minified = msgspec.json.format(body, indent=-1)
-        tree = _decoder.decode(minified)
+        tree, _ = part(minified, max_depth)
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise _fault(body, error, max_depth) from None
-    # Every key ends in `":`; so does an escaped quote before a colon, hence the second look.
-    if minified.count(b'":') != measure(tree, max_depth)[0]:
-        _refuse_duplicates(minified)
     return tree, minified
+
+
+def part(minified: bytes, max_depth: int | None = None) -> tuple[Any, int]:
+    """A JSON value, and how many levels deep it is; a text has none.
+
+    Raises MalformedContent for what is deeper than `max_depth` or has a key twice, and what
+    msgspec raises for what is no JSON.
+    """
+    tree = _decoder.decode(minified)
+    if type(tree) is not dict and type(tree) is not list:
+        return tree, 0
+    keys, depth = measure(tree, max_depth)
+    # Every key ends in `":`; so does an escaped quote before a colon, hence the second look.
+    if keys != minified.count(b'":'):
+        _refuse_duplicates(minified)
+    return tree, depth
 
 
 def pretty(body: bytes) -> bytes:
@@ -192,13 +205,11 @@ def _second(seconds: int) -> str:
 
 
 def measure(tree: Any, deepest: int | None = None) -> tuple[int, int]:
-    """The number of keys in a decoded value, and how many levels deep it is; a text has none.
+    """The number of keys in a decoded object or array, and how many levels deep it is.
 
     MalformedContent when there are more levels than `deepest`.
     """
     keys = depth = 0
-    if type(tree) is not dict and type(tree) is not list:
-        return 0, 0
     level: list[Any] = [tree]
     while level:
         depth += 1

@@ -8,12 +8,13 @@ once: its value here, its validity and its search keys by those who hang them on
 from __future__ import annotations
 
 from collections.abc import Container
-from functools import lru_cache
+from itertools import repeat
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from fhir_server.errors import MalformedContent
 from fhir_server.fhir import codec
 from fhir_server.fhir.codec import IDENTITY, MAX_BYTES, MAX_DEPTH, Resource
 
@@ -27,23 +28,36 @@ KEPT = 8_192
 
 NEVER = (None, None)
 
+_SHALLOW = 8
+"""Brackets that are counted as levels: where even these are too many, `parse` looks closer."""
+
+_IDENTITY = frozenset(IDENTITY)
+
 
 class Element:
     """One property of a resource of one type, all its repetitions together.
 
-    `value` is shared by all resources that have the element: nobody may change it. `keys` and
-    `depth` are its JSON's number of keys and levels. The other attributes belong to those who fill
-    them; what they put there says for whom it holds.
+    `value` is shared by all resources that have the element: nobody may change it. It has at most
+    `depth` levels. `member` is its JSON with its name, as it follows another one. `alone`: what it
+    is found to be may be remembered, as it is kept and depends on nothing around it. So it has no
+    local references, no extensions and no resources in it. The other attributes belong to those
+    who fill them; what they put there says for whom it holds.
     """
 
-    __slots__ = ("depth", "found", "keys", "lawful", "links", "member", "raw", "right", "value")
+    __slots__ = ("alone", "depth", "found", "lawful", "links", "member", "raw", "right", "value")
 
-    def __init__(self, name: str, raw: bytes) -> None:
+    def __init__(self, name: str, raw: bytes, kept: bool) -> None:
+        """Raises what `codec.part` raises, and ValueError for JSON that is not minified."""
         self.raw = raw
         self.member = b",%b:%b" % (codec.encode(name), raw)
-        """Its JSON with its name, as it follows another one."""
         self.value: Any = codec.value(raw)
-        self.keys, self.depth = codec.measure(self.value)
+        self.depth = 0 if raw[0] not in b"{[" else _depth(raw, self.value)
+        self.alone = kept and not (
+            b'"#' in raw
+            or b'xtension":' in raw
+            or b'"resourceType":' in raw
+            or b"\\u" in raw  # which might spell any of these
+        )
         self.right: object = None
         """The structure check that found no fault in it."""
         self.lawful: object = None
@@ -53,20 +67,41 @@ class Element:
         self.links: frozenset[str] | None = None
         """The texts in it that point somewhere."""
 
-    @property
-    def alone(self) -> bool:
-        """Whether its validity depends on nothing around it.
 
-        So it has no local references, no extensions and no resources in it.
-        """
-        raw = self.raw
-        return not (
-            b'"#' in raw
-            or b'xtension":' in raw
-            or b'"resourceType":' in raw
-            or b"\\u" in raw  # which might spell any of these
-        )
+def _depth(raw: bytes, value: Any) -> int:
+    # What is encoded to the same again is minified and has no key twice.
+    if codec.encode(value) != raw:
+        codec.part(raw)
+        if msgspec.json.format(raw, indent=-1) != raw:
+            raise ValueError("An element is not minified")
+    brackets = raw.count(b"{") + raw.count(b"[")
+    return brackets if brackets <= _SHALLOW else codec.measure(value)[1]
 
+
+class _Kept(dict[tuple[bytes, str, bytes], Element]):
+    """Elements by their resource's type, their name and their JSON.
+
+    Made when they are first asked for. Half of them have been asked for since the others were
+    last, so whatever comes again and again stays.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[tuple[bytes, str, bytes], Element] = {}
+
+    def __missing__(self, key: tuple[bytes, str, bytes]) -> Element:
+        _, name, raw = key
+        # Ids, dates and numbers are read faster than remembered, and seldom come again.
+        if name == "id" or raw[1:2].isdigit() or len(raw) > LONGEST:
+            return Element(name, raw, kept=False)
+        one = self._before.pop(key, None) or Element(name, raw, kept=True)
+        if len(self) >= KEPT // 2:
+            self._before = dict(self)
+            self.clear()
+        self[key] = one
+        return one
+
+
+_KNOWN = _Kept()
 
 Elements: TypeAlias = "dict[str, Element] | MappingProxyType[str, Element]"
 """By the names of the properties. What a resource's own value is not, does not count for it."""
@@ -88,40 +123,44 @@ def read(body: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH)
 
     Raises what `codec.parse` raises.
     """
-    found = _read(body, max_depth) if len(body) <= max_bytes else None
+    found = None
+    if len(body) <= max_bytes:
+        if body.startswith(b'{"resourceType":"'):  # so it is most likely minified already
+            found = _read(body, max_depth)
+        if found is None:
+            found = _read(_minified(body), max_depth)
     return found or Content(*codec.parse(body, max_bytes=max_bytes, max_depth=max_depth))
 
 
-def _read(body: bytes, max_depth: int) -> Content | None:
-    """None for what is not quite right: `parse` looks closer and says why."""
-    resource: Resource = {}
-    elements: dict[str, Element] = {}
+def _minified(body: bytes) -> bytes:
+    """Empty for what is no JSON."""
     try:
-        minified = msgspec.json.format(body, indent=-1)
+        return msgspec.json.format(body, indent=-1)
+    except (msgspec.DecodeError, RecursionError):
+        return b""
+
+
+def _read(minified: bytes, max_depth: int) -> Content | None:
+    """None for what is not quite right, or not minified: `parse` looks closer and says why."""
+    try:
         parts = codec.members(minified)
         type_ = bytes(parts.get("resourceType", b""))
-        keys, depth = len(parts), 0
-        for name, part in parts.items():
-            elements[name] = one = element(type_, name, bytes(part))
-            resource[name] = one.value
-            if one.depth:
-                keys += one.keys
-                depth = max(depth, one.depth)
-    except (msgspec.DecodeError, RecursionError, ValueError):
+        keys = zip(repeat(type_), parts, map(bytes, parts.values()))
+        elements = dict(zip(parts, map(_KNOWN.__getitem__, keys), strict=True))
+    except (MalformedContent, msgspec.DecodeError, RecursionError, ValueError):
         return None
-    if keys != minified.count(b'":') or depth >= max_depth:
+    known = elements.values()
+    # Whoever names an element twice, or leaves blanks between them, wrote more than these.
+    if len(minified) != 1 + sum([len(one.member) for one in known]):
         return None
-    return Content(resource, minified, elements)
+    if max([one.depth for one in known], default=0) >= max_depth:
+        return None
+    return Content({name: one.value for name, one in elements.items()}, minified, elements)
 
 
 def element(type_: bytes, name: str, raw: bytes) -> Element:
     """The element with this minified JSON of resources of a type (whose name is in JSON too)."""
-    return _known(type_, name, raw) if len(raw) <= LONGEST else Element(name, raw)
-
-
-@lru_cache(maxsize=KEPT)
-def _known(type_: bytes, name: str, raw: bytes) -> Element:
-    return Element(name, raw)
+    return _KNOWN[type_, name, raw]
 
 
 def encode(resource: Resource, elements: Elements) -> bytes:
@@ -136,10 +175,12 @@ def stamp(resource: Resource, elements: Elements, version: int, updated: int) ->
         known = elements.get("meta")
         meta = known.raw if known is not None and known.value is meta else codec.encode(meta)
     begin = codec.identity(resource["resourceType"], resource["id"], version, updated, meta)
-    return b"%b%b}" % (begin, b"".join(_members(resource, elements, IDENTITY)))
+    return b"%b%b}" % (begin, b"".join(_members(resource, elements, _IDENTITY)))
 
 
-def _members(resource: Resource, elements: Elements, without: Container[str] = ()) -> list[bytes]:
+def _members(
+    resource: Resource, elements: Elements, without: Container[str] = frozenset()
+) -> list[bytes]:
     found = []
     for name, value in resource.items():
         if name not in without:

@@ -39,6 +39,9 @@ def test_it_reads_what_parse_reads(body: bytes) -> None:
         b'{"resourceType":"Observation"',
         b'{"resourceType":"Observation","status":"final","status":"final"}',
         b'{"resourceType":"Observation","code":{"text":"a","text":"b"}}',
+        b'{"resourceType":"Observation","status":"final","statu\\u0073":"final"}',
+        b'{"resourceType":"Observation","code":{"text":"a","te\\u0078t":"b"}}',
+        b'{"resourceType":"Observation","note":[{"text":"\\"a\\":","text":"b"}]}',
         b'{"resourceType":"Observation","valueQuantity":{"value":1e999}}',
         b'{"resourceType":"Observation","note":[{"text":"\xff"}]}',
         b'{"resourceType":"Observation","note":%b}' % (b"[" * 65 + b"]" * 65),
@@ -58,7 +61,7 @@ def test_it_refuses_what_parse_refuses(body: bytes) -> None:
 
 def test_what_only_looks_like_a_key_is_no_fault() -> None:
     body = b'{"note":[{"text":"\\"a\\":"}],"resourceType":"Observation"}'
-    assert elements.read(body) == elements.Content(*codec.parse(body))
+    assert elements.read(body)[:2] == codec.parse(body)
 
 
 def test_depth_counts_from_the_resource() -> None:
@@ -96,6 +99,61 @@ def test_a_long_element_is_kept_by_nobody() -> None:
 )
 def test_an_element_stands_alone_or_not(raw: bytes, alone: bool) -> None:
     assert elements.element(b'"Observation"', "subject", raw).alone is alone
+
+
+def test_names_may_be_spelled_with_escapes() -> None:
+    body = b'{"resourceType":"Observation","statu\\u0073":"final","note":[{"te\\u0078t":"\\/"}]}'
+    assert elements.read(body)[:2] == codec.parse(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"resourceType":"Observation","status":"final","note":[{"text": "a b"}]}',
+        b'{"resourceType":"Observation", "status":"final","note":[{"text":"a b"}]}',
+        b'{"resourceType":"Observation","status":"final","note":[{"text":"a b"}] }\n',
+        b'\n{ "resourceType": "Observation","status":"final","note":[ {"text":"a b"} ]}',
+    ],
+)
+def test_blanks_make_no_other_element(body: bytes) -> None:
+    minified = b'{"resourceType":"Observation","status":"final","note":[{"text":"a b"}]}'
+    known = elements.read(minified).elements
+    content = elements.read(body)
+    assert content.raw == minified
+    assert content.elements == known
+
+
+def test_an_element_may_be_deep() -> None:
+    deep = b'{"resourceType":"Observation","note":%b}' % (b"[" * 40 + b"]" * 40)
+    wide = b'{"resourceType":"Observation","note":[%b]}' % b",".join([b"[]"] * 100)
+    assert elements.read(deep).elements
+    assert elements.read(wide, max_depth=4).elements
+    assert elements.read(deep, max_depth=41).resource == codec.decode(deep)
+    with pytest.raises(FhirError):
+        elements.read(deep, max_depth=40)
+
+
+def test_what_seldom_comes_again_is_not_kept() -> None:
+    body = (
+        b'{"resourceType":"Observation","id":"a","issued":"2020-01-01T00:00:00Z","valueInteger":12,'
+        b'"status":"final","code":{"text":"1"}}'
+    )
+    first, second = elements.read(body).elements, elements.read(body).elements
+    same = {name for name in first if first[name] is second[name]}
+    assert same == {"resourceType", "status", "code"}
+    assert not any(first[name].alone for name in first.keys() - same)
+
+
+def test_what_is_asked_for_again_and_again_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elements, "KEPT", 20)
+    monkeypatch.setattr(elements, "_KNOWN", elements._Kept())
+    often = elements.element(b'"X"', "code", b'"often"')
+    once = elements.element(b'"X"', "code", b'"once"')
+    for number in range(100):
+        elements.element(b'"X"', "code", b'"n%d"' % number)
+        assert elements.element(b'"X"', "code", b'"often"') is often
+    assert elements.element(b'"X"', "code", b'"once"') is not once
+    assert len(elements._KNOWN) + len(elements._KNOWN._before) <= 20
 
 
 BODY = (
