@@ -6,7 +6,9 @@ Nothing here decodes a resource: an entry is bytes, a Bundle is a join of entrie
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
+
+import msgspec
 
 from fhir_server.fhir import codec
 
@@ -177,22 +179,22 @@ def response_entry(
 
     `status` is such as "201 Created", `etag` with its quotes, `last_modified` a FHIR instant.
     """
-    fields = [b'"status":%b' % codec.encode(status)]
+    response: dict[str, str | msgspec.Raw] = {"status": status}
     if location:
-        fields.append(b'"location":%b' % codec.encode(location))
+        response["location"] = location
     if etag:
-        fields.append(b'"etag":%b' % codec.encode(etag))
+        response["etag"] = etag
     if last_modified:
-        fields.append(b'"lastModified":%b' % codec.encode(last_modified))
+        response["lastModified"] = last_modified
     if outcome is not None:
-        fields.append(b'"outcome":%b' % outcome)
-    parts = []
+        response["outcome"] = msgspec.Raw(outcome)
+    entry: dict[str, Any] = {}
     if full_url:
-        parts.append(b'"fullUrl":%b' % codec.encode(full_url))
+        entry["fullUrl"] = full_url
     if resource is not None:
-        parts.append(b'"resource":%b' % resource)
-    parts.append(b'"response":{%b}' % b",".join(fields))
-    return b"{%b}" % b",".join(parts)
+        entry["resource"] = msgspec.Raw(resource)
+    entry["response"] = response
+    return codec.encode(entry)
 
 
 def _head(

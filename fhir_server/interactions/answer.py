@@ -48,8 +48,7 @@ def returned(request: FhirRequest) -> str:
 
     Raises MalformedRequest for any other: writes ask before they write.
     """
-    header = request.header("prefer")
-    return Prefer(header).returning if header else ""
+    return _returned(request.header("prefer"))
 
 
 def version_headers(version: Version) -> dict[str, str]:
@@ -63,6 +62,11 @@ def version_headers(version: Version) -> dict[str, str]:
 def location(version: Version, base: str) -> str:
     """The absolute URL of one version."""
     return f"{base}/{version.type}/{version.id}/_history/{version.version}"
+
+
+@lru_cache(maxsize=64)  # clients send the same few
+def _returned(header: str) -> str:
+    return Prefer(header).returning
 
 
 @lru_cache(maxsize=1024)

@@ -31,17 +31,14 @@ _ENTRY = re.compile(r"^Bundle\.entry\[(\d+)\]")
 
 @dataclass(slots=True)
 class Entry:
-    """One entry: its place, what it asks for, and the bytes of its resource (empty: none)."""
+    """One entry: what it asks for, and the bytes of its resource (empty: none)."""
 
     index: int
+    place: str
+    """Where the entry stands, as FHIRPath."""
     full_url: str
     request: EntryRequest
     raw: bytes
-
-    @property
-    def place(self) -> str:
-        """Where the entry stands, as FHIRPath."""
-        return f"Bundle.entry[{self.index}]"
 
 
 @dataclass(slots=True)
@@ -90,17 +87,19 @@ async def _entries(opened: Sequence[Opened], base: str, pace: Pace) -> list[Entr
     known: dict[bytes, EntryRequest] = {}
     for index, (members, raw, request) in enumerate(opened):
         await pace.step()
+        place = f"Bundle.entry[{index}]"
         asked = known.get(request)
         if asked is None:
             try:
-                asked = entry_request(members.get("request"), f"Bundle.entry[{index}]", base)
+                asked = entry_request(members.get("request"), place, base)
             except FhirError as fault:
                 faults.append(fault)
                 continue
             if request:
                 known[request] = asked
         full_url = members.get("fullUrl")
-        entries.append(Entry(index, full_url if isinstance(full_url, str) else "", asked, raw))
+        full_url = full_url if isinstance(full_url, str) else ""
+        entries.append(Entry(index, place, full_url, asked, raw))
     refuse_all(faults)
     return entries
 

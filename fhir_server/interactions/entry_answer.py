@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/bundle-definitions.html#Bundle.entry.response
 from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
+from functools import cache
 from http import HTTPStatus
 
 from fhir_server.errors import FhirError
@@ -59,6 +60,7 @@ def refusal_entry(error: FhirError) -> bytes:
     return response_entry(status_line(error.status), outcome=outcome_bytes(error.issues))
 
 
+@cache
 def status_line(status: int) -> str:
     """Code and phrase, such as `201 Created`."""
     return f"{status} {HTTPStatus(status).phrase}"

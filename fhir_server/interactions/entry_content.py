@@ -17,9 +17,10 @@ def as_request(entry: Entry, request: FhirRequest) -> FhirRequest:
     """The entry as a request of its own, by the same caller; its answer is minimal by default."""
     asked = entry.request
     media, body = _content(entry)
-    headers = {"prefer": request.header("prefer"), **asked.headers, "content-type": media}
-    if "return" not in headers["prefer"]:
-        headers["prefer"] = ",".join(filter(None, (headers["prefer"], "return=minimal")))
+    prefer = request.header("prefer")
+    if "return" not in prefer:
+        prefer = f"{prefer},return=minimal" if prefer else "return=minimal"
+    headers = {"prefer": prefer, **asked.headers, "content-type": media}
     return FhirRequest(
         asked.method,
         asked.path,

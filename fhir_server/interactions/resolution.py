@@ -78,7 +78,8 @@ async def resolve(
             await resolver.create(step, ())
     await resolver.updates()
     resolution = resolver.resolution
-    _check_touched(plan, resolution)
+    if resolution.found:  # without conditions all is known, and checked, since the steps were read
+        _check_touched(plan, resolution)
     await resolver.versions()
     if earlier is not None and earlier.found == resolution.found:
         resolution.references = earlier.references

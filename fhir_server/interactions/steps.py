@@ -88,10 +88,11 @@ async def read_steps(
     """The steps in the order of the entries; raises with every entry that cannot be one."""
     steps: list[Step] = []
     faults: list[FhirError] = []
+    targets = _Targets(request.grant, services)
     for entry in entries:
         await pace.step()
         try:
-            steps.append(_read(entry, request, services))
+            steps.append(_read(entry, request, targets, services))
         except FhirError as fault:
             faults.append(moved_below(fault, entry.place))
     refuse_all(faults)
@@ -123,7 +124,7 @@ def check_identities(touched: Iterable[tuple[str, Step]]) -> None:
             )
 
 
-def _read(entry: Entry, request: FhirRequest, services: Services) -> Step:
+def _read(entry: Entry, request: FhirRequest, targets: _Targets, services: Services) -> Step:
     asked, own = entry.request, as_request(entry, request)
     method, path = asked.method, asked.path
     if method in ("GET", "HEAD") or (
@@ -132,7 +133,7 @@ def _read(entry: Entry, request: FhirRequest, services: Services) -> Step:
         return Step(entry, Phase.ASK, own)
     phase = _PHASES.get(method, Phase.CREATE)
     with at(f"{entry.place}.request.url"):
-        own.target = _target(path, phase, request.grant, services)
+        own.target = targets[path, phase]
         criteria = None
         if not own.target.id and phase is not Phase.CREATE:
             criteria = criteria_of_query(own)
@@ -175,6 +176,18 @@ def _read_content(step: Step, services: Services) -> None:
         content = elements.read(raw, max_bytes=len(raw), max_depth=services.settings.max_depth)
         checked_type(content, step.type)
         step.content = content
+
+
+class _Targets(dict[tuple[str, Phase], Target]):
+    """What a path names that is asked for in a phase: most entries ask for the same few."""
+
+    def __init__(self, grant: Grant, services: Services) -> None:
+        self._grant = grant
+        self._services = services
+
+    def __missing__(self, key: tuple[str, Phase]) -> Target:
+        self[key] = target = _target(*key, self._grant, self._services)
+        return target
 
 
 def _target(path: str, phase: Phase, grant: Grant, services: Services) -> Target:

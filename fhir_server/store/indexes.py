@@ -43,14 +43,22 @@ class Collections:
         self._database = database
         self._ready: set[str] = set()
         self._making: dict[str, asyncio.Future[None]] = {}
+        self._known: dict[str, AsyncCollection[Document]] = {}
 
     def current(self, type_: str) -> AsyncCollection[Document]:
         """Where the current versions and the tombstones of a type lie."""
-        return self._database.handle[type_]
+        return self._named(type_)
 
     def history(self, type_: str) -> AsyncCollection[Document]:
         """Where the versions lie that others replaced."""
-        return self._database.handle[type_ + SUFFIX]
+        return self._named(type_ + SUFFIX)
+
+    def _named(self, name: str) -> AsyncCollection[Document]:
+        # The driver would work its settings out again for every call.
+        known = self._known.get(name)
+        if known is None:
+            known = self._known[name] = self._database.handle[name]
+        return known
 
     async def types(self) -> list[str]:
         """The types that have collections, sorted."""
