@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fhir_server.access.grant import Action, Filter, Grant
+from fhir_server.access.grant import Action, Grant
 from fhir_server.errors import Forbidden, MalformedRequest, UnsupportedParameter
 from fhir_server.exchange import Pairs
 from fhir_server.interactions.finder import StoreFinder, context_of
-from fhir_server.interactions.rows import START, Reader
-from fhir_server.search.chain import resolve
+from fhir_server.interactions.rows import Reader
 from fhir_server.search.compile import CLINICAL, Query
 from fhir_server.search.cursor import Cursor
+from fhir_server.search.direction import Sieve, sieve
 from fhir_server.search.request import parse
 from fhir_server.services import Services
 from fhir_server.store.resources import Version
@@ -33,27 +33,28 @@ async def matches(
     for what is not understood, and MalformedRequest where no criterion is left: it would match
     everything.
     """
-    filter_ = await criteria_filter(type_, pairs, grant, services, session)
-    query = Query(type_, filter_, CLINICAL)
+    finder = StoreFinder(services.store, grant, session)
+    meant = await criteria_sieve(type_, pairs, services, finder)
+    query = Query(type_, meant.filter, CLINICAL, sieve=meant if meant.rest else None)
     reader = Reader(services.store, grant, session, limit or _LOT, keys=False)
     found: list[Version] = []
-    place: Cursor | None = START
+    place: Cursor | None = Cursor((), time=finder.time)
     while place is not None:
         rows = await reader.read([query], place)
         found += rows.versions
         more = limit is None and rows.edges.after is not None
-        place = Cursor(tuple(rows.edges.after or ())) if more else None
+        place = Cursor(tuple(rows.edges.after or ()), time=rows.time) if more else None
     return found
 
 
-async def criteria_filter(
-    type_: str, pairs: Pairs, grant: Grant, services: Services, session: Session | None
-) -> Filter:
-    """The MongoDB filter of criteria; raises as `matches` does.
+async def criteria_sieve(
+    type_: str, pairs: Pairs, services: Services, finder: StoreFinder
+) -> Sieve:
+    """The criteria compiled for the finder's caller; raises as `matches` does.
 
     Whether something matches tells of what is stored: Forbidden for who may not search.
     """
-    if not grant.allows(type_, Action.SEARCH):
+    if not finder.grant.allows(type_, Action.SEARCH):
         raise Forbidden(f"A condition is a search: it needs the right to search {type_}")
     search = parse((type_,), pairs, services.registry)
     if search.contained != "false":
@@ -63,5 +64,4 @@ async def criteria_filter(
     conditions = search.conditions[type_]
     if not conditions:
         raise MalformedRequest("No criteria: this would match every resource of the type")
-    finder = StoreFinder(services.store, grant, session)
-    return await resolve(conditions, context_of(type_, services), finder)
+    return await sieve(conditions, context_of(type_, services), finder)

@@ -27,9 +27,6 @@ from fhir_server.store.pages import BY_ID
 from fhir_server.store.resources import Page, PageQuery, Store, Version
 from fhir_server.store.transaction import Session, each
 
-START = Cursor(())
-"""Before the first row."""
-
 
 class Found(NamedTuple):
     """Matches in order, of `size` rows that were found, and the moment that they were read at.

@@ -20,7 +20,7 @@ from fhir_server.fhir.bundle import Link
 from fhir_server.interactions.finder import StoreFinder, context_of
 from fhir_server.interactions.searchset import is_lenient
 from fhir_server.operations.arguments import PRESENTATION, read_arguments
-from fhir_server.search.chain import resolve
+from fhir_server.search.direction import sieve
 from fhir_server.search.request import SearchRequest, encode, parse
 from fhir_server.services import Services
 
@@ -52,8 +52,9 @@ async def lastn(request: FhirRequest, services: Services) -> FhirResponse:
     ids: list[str] = []
     if request.grant.allows(TYPE, Action.SEARCH):
         finder = StoreFinder(services.store, request.grant, request.session)
-        filter_ = await resolve(asked.conditions[TYPE], context_of(TYPE, services), finder)
-        ids = _latest(await _rows(filter_, request, services), most)
+        meant = await sieve(asked.conditions[TYPE], context_of(TYPE, services), finder)
+        filter_ = await (await meant.narrowed()).settled()
+        ids = _latest(await _rows(filter_, finder.time, request, services), most)
     found = await services.store.read_many(
         [(TYPE, id_) for id_ in ids], request.grant, request.session
     )
@@ -98,9 +99,9 @@ def _parse(pairs: Pairs, request: FhirRequest, services: Services) -> SearchRequ
 
 
 async def _rows(
-    filter_: Filter, request: FhirRequest, services: Services
+    filter_: Filter, moment: int | None, request: FhirRequest, services: Services
 ) -> Sequence[dict[str, Any]]:
-    """Id and code keys of all that match, the newest first."""
+    """Id and code keys of all that match at a moment (None for now), the newest first."""
     keys = {
         "$filter": {"input": "$k", "cond": {"$regexMatch": {"input": "$$this", "regex": _CODE}}}
     }
@@ -110,7 +111,7 @@ async def _rows(
         {"$project": {"k": keys}},
     ]
     rows = await services.store.selections.ordered(
-        TYPE, filter_, stages, request.grant, request.session
+        TYPE, filter_, stages, request.grant, request.session, moment
     )
     if len(rows.documents) > MAX_READ:
         raise TooCostly(

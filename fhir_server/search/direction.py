@@ -81,6 +81,13 @@ class Sieve:
                     pass
                 else:
                     return combine([*self.parts, Part(0, {"_id": {"$in": sorted(kept)}})])
+        return await self.followed()
+
+    async def followed(self) -> Filter:
+        """One filter for all of it, whatever the near end has.
+
+        Raises TooMany where a step at the far end finds too many.
+        """
         parts = await resolved(self.rest, self.context, self.finder, MAX_CHAINED)
         return combine([*self.parts, *parts])
 

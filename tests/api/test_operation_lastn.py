@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from fhir_server.search import direction
 from tests.api.operations import (
     LOINC,
     ask,
@@ -37,6 +38,25 @@ async def test_lastn_gives_the_newest_of_each_kind(client: httpx.AsyncClient) ->
     assert named(found) == [f"Observation/{n}" for n in (2, 3, 5, 4, 7, 8)]
     found = await ask(client, f"Observation/$lastn?patient=a&code={LOINC}|1-1&date=lt2020-06&max=9")
     assert named(found) == ["Observation/3", "Observation/1"]
+
+
+async def test_lastn_follows_a_chain_from_the_nearer_end(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More patients are active than a step may find: only those of the code's are asked."""
+    for name, value in {"FEW": 0, "MANY": 0, "MAX_CHAINED": 2}.items():
+        monkeypatch.setattr(direction, name, value)
+    for id_ in "abc":
+        await put(
+            client,
+            patient(id_, active=True),
+            observation(f"{id_}1", f"{id_}-1", "2019-01-01", id_),
+            observation(f"{id_}2", f"{id_}-1", "2020-01-01", id_),
+        )
+    found = await ask(client, "Observation/$lastn?code=a-1,b-1&patient.active=true")
+    assert named(found) == ["Observation/b2", "Observation/a2"]
+    monkeypatch.setattr(direction, "MOST_CANDIDATES", 0)
+    await ask(client, "Observation/$lastn?code=a-1,b-1&patient.active=true", 422)
 
 
 @pytest.mark.parametrize(
