@@ -17,10 +17,12 @@ from fhir_server.app import open_services
 from fhir_server.cli.console import Failed, configured, err, out
 from fhir_server.cli.database import require_fit, shared
 from fhir_server.loading import processes as several
+from fhir_server.loading import spread
 from fhir_server.loading.files import File, UnknownFile, find
 from fhir_server.loading.run import Advance, Report
 from fhir_server.loading.run import load as load_files
-from fhir_server.loading.targets import direct, remote
+from fhir_server.loading.targets import remote
+from fhir_server.loading.worker import Alone
 from fhir_server.settings import Settings
 
 Loader = Callable[[Advance], Awaitable[Report]]
@@ -78,15 +80,14 @@ def load(
 async def into_store(settings: Settings, files: list[File], jobs: int) -> Report:
     """Load the files straight into the store of a database that runs, with progress shown."""
     async with open_services(settings) as services:
-        return await _shown(
-            files, lambda advance: load_files(files, direct(services), jobs, advance)
-        )
+        alone = Alone(services, jobs)
+        return await _shown(files, lambda advance: spread.load(files, alone, advance))
 
 
 def _by_several(settings: Settings, files: list[File], count: int) -> Report:
     async def load_by_several() -> Report:
         async with several.started(count, open_services, settings) as processes:
-            return await _shown(files, lambda advance: several.load(files, processes, advance))
+            return await _shown(files, lambda advance: spread.load(files, processes, advance))
 
     require_fit(settings)  # said once here, and not by every process
     try:

@@ -10,6 +10,9 @@ from fhir_server.loading.submissions import Submission, Unloadable
 LOT = 256
 """Lines that one process is given at once."""
 
+LOT_BYTES = 4 * 1024 * 1024
+"""Bytes of lines after which no more are added: a lot is held in memory several times over."""
+
 MOST_KNOWN = 100_000
 """Ids that are remembered; then those before are waited for instead."""
 
@@ -29,28 +32,30 @@ class Lot(NamedTuple):
 
 
 def lots(
-    file: str, items: Iterable[Submission | Unloadable], size: int = LOT, known: int = MOST_KNOWN
+    file: str,
+    items: Iterable[Submission | Unloadable],
+    size: int = LOT,
+    most_bytes: int = LOT_BYTES,
+    known: int = MOST_KNOWN,
 ) -> Iterator[Lot]:
     """The lines in their order, `size` of them together at most."""
     seen: set[str] = set()
-    waits = False
-    lot = Lot(file, [], [], 0, waits)
+    lot = Lot(file, [], [], 0, False)
+    weight = 0
     for item in items:
         if isinstance(item, Unloadable):
             lot.unloadable.append(item)
             continue
         again = item.method == "PUT" and (item.path in seen or len(seen) >= known)
-        if again or len(lot.items) >= size:
-            yield _weighed(lot)
+        if again or len(lot.items) >= size or weight >= most_bytes:
+            yield lot._replace(bytes=weight)
             lot = Lot(file, [], [], 0, again)
+            weight = 0
             if again:
                 seen.clear()
         if item.method == "PUT":
             seen.add(item.path)
         lot.items.append(item)
+        weight += len(item.body) + 1
     if lot.items or lot.unloadable:
-        yield _weighed(lot)
-
-
-def _weighed(lot: Lot) -> Lot:
-    return lot._replace(bytes=sum(len(item.body) + 1 for item in lot.items))
+        yield lot._replace(bytes=weight)

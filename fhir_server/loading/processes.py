@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import groupby
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from time import perf_counter
 
 from fhir_server.loading.files import File
-from fhir_server.loading.lots import Lot, lots
-from fhir_server.loading.run import Advance, Failure, Report, unreadable
-from fhir_server.loading.submissions import submissions
+from fhir_server.loading.run import Report
 from fhir_server.loading.worker import Opener, Work, work
 from fhir_server.settings import Settings
 
@@ -27,12 +23,6 @@ WORTHWHILE = 64 * 1024
 
 PATIENCE = 10.0
 """Seconds that a process has to close what it opened."""
-
-OPEN_FILES = 2
-"""NDJSON files whose lines are held in memory at once."""
-
-DATA_SET = 8
-"""Files that make a folder a data set of its own."""
 
 Child = tuple[SpawnProcess, Connection]
 
@@ -48,25 +38,6 @@ def fitting(files: Sequence[File]) -> int:
     size = sum(file.size for file in files)
     pieces = len(files) if bundles == len(files) else MOST
     return max(1, min(MOST, cores or 1, pieces, size // WORTHWHILE))
-
-
-def turns(files: Iterable[File]) -> Iterator[list[File]]:
-    """The files, in the order of `find`, as lists of which each is done before the next begins.
-
-    Hospitals and practitioners come before what names them. A folder of many files is done before
-    the next one begins, too: a data set refers by identifiers to what another one may have again.
-    """
-    for _, ranked in groupby(files, key=lambda file: file.rank):
-        turn: list[File] = []
-        alone = False
-        for _, inside in groupby(ranked, key=lambda file: file.path.parent):
-            folder = list(inside)
-            if turn and (alone or len(folder) >= DATA_SET):
-                yield turn
-                turn = []
-            alone = len(folder) >= DATA_SET
-            turn += folder
-        yield turn
 
 
 class Processes:
@@ -120,82 +91,6 @@ async def started(count: int, opener: Opener, settings: Settings) -> AsyncIterat
         for process, ours in children:
             process.join()
             ours.close()
-
-
-async def load(files: Sequence[File], processes: Processes, advance: Advance) -> Report:
-    """Load the files; those of one turn are done before the next begins.
-
-    NDJSON is spread over the processes in lots, any other file goes to one of them as a whole, the
-    largest first. Raises ProcessLost.
-    """
-    report = Report(len(files))
-    began = perf_counter()
-    reading = asyncio.Semaphore(OPEN_FILES)
-    for turn in turns(files):
-        async with asyncio.TaskGroup() as group:
-            for file in sorted(turn, key=lambda file: -file.size):
-                if file.kind == ".ndjson":
-                    group.create_task(_lines(file, processes, reading, report, advance))
-                else:
-                    group.create_task(_whole(file, processes, report, advance))
-    report.seconds = perf_counter() - began
-    order = {file.name: number for number, file in enumerate(files)}
-    report.failures.sort(key=lambda failure: order[failure.file])
-    return report
-
-
-async def _whole(file: File, processes: Processes, report: Report, advance: Advance) -> None:
-    done = await processes.do(file)
-    report.add(done)
-    advance(file.size, done.entries)
-
-
-async def _lines(
-    file: File,
-    processes: Processes,
-    reading: asyncio.Semaphore,
-    report: Report,
-    advance: Advance,
-) -> None:
-    async with reading:
-        try:
-            body = await asyncio.to_thread(file.read)
-        except (OSError, ValueError, EOFError) as fault:
-            report.failures.append(unreadable(file, fault))
-            advance(file.size, 0)
-            return
-        packed = file.size / max(len(body), 1)
-        told = 0
-        places: list[Failure] = []
-        gate = asyncio.Semaphore(processes.size + 1)
-
-        async def submit(lot: Lot) -> None:
-            nonlocal told
-            try:
-                done = await processes.do(lot)
-            finally:
-                gate.release()
-            places.extend(done.failures)
-            report.entries += done.entries
-            size = min(int(lot.bytes * packed), file.size - told)
-            told += size
-            advance(size, done.entries)
-
-        waiting = lots(file.name, submissions(file.kind, body))
-        following = next(waiting, None)
-        while following is not None:
-            async with asyncio.TaskGroup() as group:
-                lot: Lot | None = following
-                while lot is not None:
-                    await gate.acquire()
-                    places += [Failure(file.name, x.place, 0, (str(x),)) for x in lot.unloadable]
-                    group.create_task(submit(lot))
-                    following = lot = next(waiting, None)
-                    if lot is not None and lot.waits:
-                        break
-        places.sort(key=lambda failure: int(failure.place.rpartition(" ")[2]))
-        report.failures += places
-        advance(file.size - told, 0)
 
 
 def _exchange(connection: Connection, item: Work) -> object:

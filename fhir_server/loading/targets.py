@@ -24,21 +24,27 @@ _HEADERS = {
 }
 
 
+GRANT = Grant.system("load: files of the operator")
+
+
+def request_for(submission: Submission, services: Services) -> FhirRequest:
+    """The request that this server understands by it."""
+    return FhirRequest(
+        submission.method,
+        submission.path,
+        GRANT,
+        services.settings.base,
+        headers=_HEADERS,
+        body=submission.body,
+    )
+
+
 def direct(services: Services) -> Send:
     """Through the same dispatch as every request, in this process, without HTTP."""
-    grant = Grant.system("load: files of the operator")
 
     async def send(submission: Submission) -> Reply:
-        request = FhirRequest(
-            submission.method,
-            submission.path,
-            grant,
-            services.settings.base,
-            headers=_HEADERS,
-            body=submission.body,
-        )
         try:
-            response = await dispatch(request, services)
+            response = await dispatch(request_for(submission, services), services)
         except FhirError as error:
             return Reply(error.status, outcome_bytes(error.issues))
         body = response.body

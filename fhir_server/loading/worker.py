@@ -1,4 +1,4 @@
-"""One of several processes that load: it carries out what its parent sends it, and answers."""
+"""Who loads: one of several processes, which does what its parent sends it, or one alone."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import uvloop
 from fhir_server.garbage import spare_tables
 from fhir_server.loading.files import File
 from fhir_server.loading.lots import Lot
-from fhir_server.loading.run import Report, load, load_lines
-from fhir_server.loading.submissions import Send
+from fhir_server.loading.run import Report, load
 from fhir_server.loading.targets import direct
+from fhir_server.loading.together import take_in
 from fhir_server.services import Services
 from fhir_server.settings import Settings
 
@@ -26,9 +26,6 @@ Opener = Callable[[Settings], AbstractAsyncContextManager[Services]]
 """Opens the server's parts; a function of a module, so that it can be named to a process."""
 
 Work = File | Lot
-
-IN_FLIGHT = 128
-"""Lines of a lot under way at once: the store writes together those that wait together."""
 
 
 def work(connection: Connection, opener: Opener, settings: Settings) -> None:
@@ -50,17 +47,28 @@ def work(connection: Connection, opener: Opener, settings: Settings) -> None:
 
 async def _answer(connection: Connection, opener: Opener, settings: Settings) -> None:
     async with opener(settings) as services:
-        send = direct(services)
         spare_tables()
         connection.send(None)
         while (item := await asyncio.to_thread(connection.recv)) is not None:
-            connection.send(await carry_out(item, send))
+            connection.send(await carry_out(item, services))
 
 
-async def carry_out(item: Work, send: Send) -> Report:
+class Alone:
+    """This process and no other at work, on `size` files or lots at once."""
+
+    def __init__(self, services: Services, size: int) -> None:
+        self.size = size
+        self._services = services
+        self._gate = asyncio.Semaphore(size)
+
+    async def do(self, item: Work) -> Report:
+        """What became of a file or lot."""
+        async with self._gate:
+            return await carry_out(item, self._services)
+
+
+async def carry_out(item: Work, services: Services) -> Report:
     """Load a whole file, or a lot of lines."""
     if isinstance(item, File):
-        return await load([item], send, 1, lambda *_: None)
-    report = Report(0)
-    await load_lines(item.file, item.items, send, report, lambda *_: None, IN_FLIGHT)
-    return report
+        return await load([item], direct(services), 1, lambda *_: None)
+    return await take_in(item, services)

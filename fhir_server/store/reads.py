@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import bson
@@ -104,6 +104,14 @@ class Reads:
             for version in answer:
                 found[version.type, version.id] = version
         return found
+
+    async def known(self, type_: str, ids: Iterable[str], grant: Grant) -> set[str]:
+        """Those of the ids under which something is, or was, that the grant shows."""
+        guard = shown(grant, type_, *WRITABLE, tombstones=True)
+        query = both({"_id": {"$in": sorted(ids)}}, guard)
+        with available():
+            found = await self._collections.current(type_).find(query, {"_id": 1}).to_list()
+        return {document["_id"] for document in found}
 
     async def vread(
         self,

@@ -130,6 +130,10 @@ class Store:
         """
         return await self._reads.read_many(references, grant, session, tombstones=tombstones)
 
+    async def known(self, type_: str, ids: Iterable[str], grant: Grant) -> set[str]:
+        """Those of the ids under which something is, or was, that the grant shows."""
+        return await self._reads.known(type_, ids, grant)
+
     async def vread(
         self,
         type_: str,
@@ -152,6 +156,12 @@ class Store:
     ) -> None:
         """Store new resources. Raises DuplicateId, Forbidden, TooLarge."""
         await self._writes.insert(versions, grant, session)
+
+    async def insert_all(
+        self, versions: Sequence[Version], grant: Grant
+    ) -> Sequence[FhirError | None]:
+        """Store many new resources together: the error of each, or None."""
+        return await self._writes.insert_all(versions, grant)
 
     async def replace(
         self, new: Version, old: Version, grant: Grant, session: Session | None = None

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 
 from fhir_server.access.grant import Action, Grant
-from fhir_server.errors import Forbidden
+from fhir_server.errors import FhirError, Forbidden
 from fhir_server.store.blobs import Blobs, is_large
 from fhir_server.store.database import Document
 from fhir_server.store.groups import Group
@@ -66,6 +66,33 @@ class Writes:
                     raise error
             return
         await self._insert_within(versions, session)
+
+    async def insert_all(self, versions: Sequence[Version], grant: Grant) -> Sequence[Outcome]:
+        """Store resources that are new: the error of each, None where it is stored.
+
+        Those of a type go out in one call, and wait for no others.
+        """
+        outcomes: list[Outcome] = [None] * len(versions)
+        by_type: dict[str, list[tuple[int, Document]]] = {}
+        for at, version in enumerate(versions):
+            try:
+                demand(grant, BY_METHOD[version.method], version)
+                document = current_document(await self._with_blob(version))
+            except FhirError as error:
+                outcomes[at] = error
+            else:
+                by_type.setdefault(version.type, []).append((at, document))
+        for type_, placed in by_type.items():
+            insert = Insertion(self._collections, type_)
+            stored: Sequence[Outcome]
+            try:
+                await self._collections.ensure([type_])
+                stored = await insert([document for _, document in placed])
+            except FhirError as error:
+                stored = [error] * len(placed)
+            for (at, _), outcome in zip(placed, stored, strict=True):
+                outcomes[at] = outcome
+        return outcomes
 
     async def replace(
         self, new: Version, old: Version, grant: Grant, session: Session | None = None

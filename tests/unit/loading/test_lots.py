@@ -6,7 +6,8 @@ from pathlib import Path
 
 from fhir_server.loading.files import File
 from fhir_server.loading.lots import lots
-from fhir_server.loading.processes import DATA_SET, MOST, WORTHWHILE, fitting, turns
+from fhir_server.loading.processes import MOST, WORTHWHILE, fitting
+from fhir_server.loading.spread import DATA_SET, turns
 from fhir_server.loading.submissions import submissions
 
 
@@ -27,6 +28,10 @@ def test_lots_are_full_and_in_order():
         (False, ["c", "d"]),
         (False, ["e"]),
     ]
+
+
+def test_a_lot_of_large_lines_has_fewer_of_them():
+    assert made(lines("a", "b", "c"), most_bytes=40) == [(False, ["a", "b"]), (False, ["c"])]
 
 
 def test_a_resource_that_comes_again_waits_for_what_was_before():
