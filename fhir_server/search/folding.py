@@ -8,6 +8,10 @@ from functools import lru_cache
 
 _PLAIN = re.compile(r"[a-z0-9]+(?: [a-z0-9]+)*")
 _APOSTROPHES = dict.fromkeys(map(ord, "'’ʼ`´"))
+_ASCII = {
+    sign: " " for sign in range(128) if unicodedata.category(chr(sign))[0] in "PZC"
+} | _APOSTROPHES
+"""What becomes of the signs of most texts, in one pass."""
 
 
 @lru_cache(maxsize=16_384)
@@ -20,6 +24,8 @@ def fold(text: str) -> str:
     lowered = text.casefold()
     if _PLAIN.fullmatch(lowered):
         return lowered
+    if lowered.isascii():
+        return " ".join(lowered.translate(_ASCII).split())
     letters: list[str] = []
     for sign in unicodedata.normalize("NFKD", lowered.translate(_APOSTROPHES)).casefold():
         category = unicodedata.category(sign)

@@ -59,10 +59,10 @@ def add_words(
                     if type(item) is dict:
                         nodes.append(item)
                     elif type(item) is str and name in names:
-                        texts.update(_words(item))
+                        _add(item, texts)
             elif kind is str:
                 if name in names:
-                    texts.update(_words(value))
+                    _add(value, texts)
                 elif name == "div":
                     narrative.update(_narrative_words(value))
 
@@ -76,8 +76,11 @@ def kept(
     return told, tuple(others)[: MOST - len(told)]
 
 
-def _words(text: str) -> dict[str, None]:
-    return _known(text) if len(text) <= _SHORT else _cut(text)
+def _add(text: str, words: dict[str, None]) -> None:
+    if text.isalnum() and text.isascii():
+        words[text.lower()[:LONGEST]] = None  # one word: a code, a name, a number
+    else:
+        words.update(_known(text) if len(text) <= _SHORT else _cut(text))
 
 
 def _cut(text: str) -> dict[str, None]:
