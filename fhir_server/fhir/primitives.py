@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["CHECKS", "EXPECTED", "JSON_TYPES", "TEXT", "parse_instant_range"]
@@ -163,7 +164,7 @@ def parse_instant_range(text: str, zone: tzinfo = UTC) -> tuple[int, int]:
         else:
             low, high = _midnight(int(year), int(month)), _midnight(int(year), int(month) + 1)
         return _at(low, zone), _at(high, zone) - 1
-    days = _midnight(int(day[:4]), int(day[5:7]), int(day[8:]))
+    days = _begin(day)
     if hour is None:
         return _at(days, zone), _at(days + _DAY_LENGTH, zone) - 1
     low = days + (int(hour) * 60 + int(minute)) * 60 * _SECOND
@@ -178,9 +179,21 @@ def parse_instant_range(text: str, zone: tzinfo = UTC) -> tuple[int, int]:
     if offset is None:
         low = _at(low, zone)
     elif offset != "Z":
-        minutes = int(offset[1:3]) * 60 + int(offset[4:])
-        low += minutes * 60 * _SECOND * (1 if offset[0] == "-" else -1)
+        low -= _ahead(offset)
     return low, low + length - 1
+
+
+@lru_cache(maxsize=4_096)
+def _begin(day: str) -> int:
+    """Microseconds from 1970 to the begin of `YYYY-MM-DD`; many things happen on one day."""
+    return _midnight(int(day[:4]), int(day[5:7]), int(day[8:]))
+
+
+@lru_cache(maxsize=256)
+def _ahead(offset: str) -> int:
+    """Microseconds that the clocks of a zone are ahead of UTC: of `+01:00` those of an hour."""
+    minutes = int(offset[1:3]) * 60 + int(offset[4:])
+    return minutes * 60 * _SECOND * (-1 if offset[0] == "-" else 1)
 
 
 def _midnight(year: int, month: int, day: int = 1) -> int:
