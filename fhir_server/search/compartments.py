@@ -11,22 +11,31 @@ class Compartments:
     """Which compartments a resource lies in, by the references that its parameters found."""
 
     def __init__(self, definitions: Definitions) -> None:
-        self._codes: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+        starts: dict[str, dict[str, list[str]]] = {}
         for compartment, members in definitions.compartments.items():
             for type_, codes in members.items():
-                self._codes.setdefault(type_, []).append((f"{compartment}/", codes))
+                for code in codes:
+                    starts.setdefault(type_, {}).setdefault(code, []).append(f"{compartment}/")
+        self._starts = {
+            type_: {code: tuple(found) for code, found in codes.items()}
+            for type_, codes in starts.items()
+        }
+        """By type and parameter, what the references begin with that put a resource into one."""
         self._own = frozenset(definitions.compartments)
 
     def keys(
         self, type_: str, id_: str | None, references: Mapping[str, Sequence[str]]
-    ) -> list[str]:
+    ) -> dict[str, None]:
         """`in=Patient/1` for each compartment, the resource's own included where it has one."""
         found: dict[str, None] = {}
         if id_ and type_ in self._own:
             found[f"in={type_}/{id_}"] = None
-        for start, codes in self._codes.get(type_, ()):
-            for code in codes:
-                for reference in references.get(code, ()):
-                    if reference.startswith(start):
-                        found[f"in={reference}"] = None
-        return list(found)
+        starts = self._starts.get(type_)
+        if starts is not None:
+            for code, targets in references.items():
+                owners = starts.get(code)
+                if owners is not None:
+                    for target in targets:
+                        if target.startswith(owners):
+                            found[f"in={target}"] = None
+        return found

@@ -70,7 +70,7 @@ class Walk:
         """The values of the slots that have any; `resource` is what `value` lies in."""
         found: dict[int, list[Node]] = {}
         for slot in self._whole:
-            found[slot] = [Node(self._type, value)]
+            found[slot] = [(self._type, value)]
         _walk(self._tree, value, resource, found)
         if self._root_tree:
             _walk(self._root_tree, resource, resource, found)
@@ -90,7 +90,7 @@ class Walk:
                     continue
                 if nodes is None:
                     nodes = []
-                nodes.append(Node(type_, item))
+                nodes.append((type_, item))
         return nodes
 
     def _properties(self) -> list[tuple[str, str]] | None:
@@ -150,9 +150,9 @@ def _walk(
                 for slot, type_ in ends:
                     nodes = found.get(slot)
                     if nodes is None:
-                        found[slot] = [Node(type_, item)]
+                        found[slot] = [(type_, item)]
                     else:
-                        nodes.append(Node(type_, item))
+                        nodes.append((type_, item))
                 if below and nested:
                     _walk(below, item, resource, found)
 

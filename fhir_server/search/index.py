@@ -13,7 +13,6 @@ from fhir_server.search.compartments import Compartments
 from fhir_server.search.custom import value_types
 from fhir_server.search.extraction import Walk
 from fhir_server.search.keys import Contained, Keys
-from fhir_server.search.kinds import Node
 from fhir_server.search.kinds.special import Id, LastUpdated, Unsupported
 from fhir_server.search.registry import Parameter, Registry
 from fhir_server.search.shares import UNREADABLE, Shares, unindexable
@@ -94,8 +93,7 @@ class Indexer:
         if plan.wide or plan.odd:
             self._whole(plan, resource, out)
         id_ = resource.get("id")
-        for key in self._compartments.keys(type_, id_, out.references):
-            out.keys[key] = None
+        out.keys.update(self._compartments.keys(type_, id_, out.references))
         out.check()
         start, end = out.clinical_date or (None, None)
         patient = _patient(plan, type_, id_, out)
@@ -147,9 +145,9 @@ class Indexer:
                 parameter = plan.wide[slot]
                 parameter.kind.index(parameter, nodes, out)
             for parameter, compiled in plan.odd:
-                nodes = [Node(name, value) for name, value, _ in compiled.nodes(resource)]
+                nodes = [(name, value) for name, value, _ in compiled.nodes(resource)]
                 if parameter.added:  # nobody knows beforehand where its expression leads
-                    nodes = [one for one in nodes if one.type in self._read(parameter)]
+                    nodes = [one for one in nodes if one[0] in self._read(parameter)]
                 if nodes:
                     parameter.kind.index(parameter, nodes, out)
         except UNREADABLE as error:

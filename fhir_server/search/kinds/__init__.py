@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from fhir_server.search.collector import Collector
@@ -19,14 +19,11 @@ Filter = dict[str, Any]
 """A MongoDB filter over the document of a resource (`_id`, `u`, `p`, `d`, `e`, `k`, `r`)."""
 
 
-class Node(NamedTuple):
-    """A value that a parameter's expression leads to: its FHIR type and its JSON.
+Node: TypeAlias = tuple[str, Any]
+"""A value that a parameter's expression leads to: its FHIR type and its JSON.
 
-    A primitive value is never empty: an element that has only extensions is no node.
-    """
-
-    type: str
-    value: Any
+A primitive value is never empty: an element that has only extensions is no node.
+"""
 
 
 class Terminology(Protocol):

@@ -41,7 +41,7 @@ class _Text(Protocol):
 
 
 class _Ordered(Protocol):
-    def component_rows(self, parameter: Parameter, node: Node, out: Collector) -> list[Row]: ...
+    def component_rows(self, parameter: Parameter, node: Node, out: Collector) -> Sequence[Row]: ...
 
 
 class Composite:

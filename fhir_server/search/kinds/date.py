@@ -10,7 +10,7 @@ and the date at either side.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +66,7 @@ class Date:
                 filters.append(over_ranges(parameter.stored, ways))
         return any_of(filters)
 
-    def component_rows(self, parameter: Parameter, node: Node, out: Collector) -> list[Row]:
+    def component_rows(self, parameter: Parameter, node: Node, out: Collector) -> Sequence[Row]:
         """The ordered values of the node in a composite."""
         return [Row("", low, high) for low, high in spans(node, out.zone)]
 
@@ -79,21 +79,22 @@ class Date:
     width = DAY
 
 
-def spans(node: Node, zone: tzinfo) -> Iterator[tuple[int, int]]:
+def spans(node: Node, zone: tzinfo) -> Sequence[tuple[int, int]]:
     """First and last microsecond of a value, both inside; nothing where it names no date."""
-    value: Any = node.value
-    match node.type:
+    type_, value = node
+    match type_:
         case "dateTime" | "date" | "instant":
-            yield parse_instant_range(value, zone)
+            return (parse_instant_range(value, zone),)
         case "Period":
-            yield _period(value, zone)
+            return (_period(value, zone),)
         case "Timing":
             found = [parse_instant_range(event, zone) for event in value.get("event", ()) if event]
             bounds = value.get("repeat", {}).get("boundsPeriod")
             if bounds:
                 found.append(_period(bounds, zone))
             if found:
-                yield min(low for low, _ in found), max(high for _, high in found)
+                return ((min(low for low, _ in found), max(high for _, high in found)),)
+    return ()
 
 
 def _period(value: dict[str, Any], zone: tzinfo) -> tuple[int, int]:

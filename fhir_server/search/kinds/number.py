@@ -46,13 +46,14 @@ class Number:
             [over_ranges(parameter.stored, ways_of(parameter.code, value)) for value in values]
         )
 
-    def component_rows(self, parameter: Parameter, node: Node, out: Collector) -> list[Row]:
+    def component_rows(self, parameter: Parameter, node: Node, out: Collector) -> Sequence[Row]:
         """The ordered values of the node in a composite."""
-        if node.type == "Range":
-            low, high = node.value.get("low", {}), node.value.get("high", {})
+        type_, value = node
+        if type_ == "Range":
+            low, high = value.get("low", {}), value.get("high", {})
             first = float(low.get("value", -math.inf))
             return [Row("", first, float(high.get("value", math.inf)))]
-        return [Row("", float(node.value), float(node.value))]
+        return [Row("", float(value), float(value))]
 
     def component_ways(
         self, parameter: Parameter, value: str, context: MatchContext

@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fhir_server.errors import MalformedRequest
 from fhir_server.fhir.ucum import canonical
@@ -53,7 +53,7 @@ class Quantity:
             filters.append(over_ranges([name + suffix for name in parameter.stored], found))
         return any_of(filters)
 
-    def component_rows(self, parameter: Parameter, node: Node, out: Collector) -> list[Row]:
+    def component_rows(self, parameter: Parameter, node: Node, out: Collector) -> Sequence[Row]:
         """The ordered values of the node in a composite."""
         return rows(node)
 
@@ -83,16 +83,16 @@ class Quantity:
     width = 0
 
 
-def rows(node: Node) -> list[Row]:
+def rows(node: Node) -> Sequence[Row]:
     """The ordered values of a Quantity or what is like one, per way to name its unit."""
-    value: Any = node.value
+    type_, value = node
     if not isinstance(value, dict):
         return [Row("", float(value), float(value))] if isinstance(value, (int, Decimal)) else []
-    if node.type == "Range":
+    if type_ == "Range":
         return _of_range(value)
-    if node.type == "SampledData":
+    if type_ == "SampledData":
         return _of_samples(value)
-    if node.type == "Money":
+    if type_ == "Money":
         value = {"value": value.get("value"), "code": value.get("currency"), "system": CURRENCIES}
     amount = value.get("value")
     if amount is None:
@@ -100,12 +100,12 @@ def rows(node: Node) -> list[Row]:
     return _rows(amount, amount, value, value.get("comparator", ""))
 
 
-def _of_range(value: dict[str, Any]) -> list[Row]:
+def _of_range(value: dict[str, Any]) -> Sequence[Row]:
     low, high = value.get("low", {}), value.get("high", {})
     unit = low or high
     if "value" not in low and "value" not in high:
         return []
-    if low and high and _unit(low) != _unit(high):
+    if low and high and _measured_in(low) != _measured_in(high):
         ends = {row.suffix: row.hi for row in _rows(high["value"], high["value"], high, "")}
         return [
             Row(row.suffix, row.lo, ends[row.suffix])
@@ -115,12 +115,12 @@ def _of_range(value: dict[str, Any]) -> list[Row]:
     return _rows(low.get("value"), high.get("value"), unit, "")
 
 
-def _unit(quantity: dict[str, Any]) -> tuple[str | None, str | None]:
+def _measured_in(quantity: dict[str, Any]) -> tuple[str | None, str | None]:
     """What decides whether two quantities have the same unit."""
     return quantity.get("system"), quantity.get("code") or quantity.get("unit")
 
 
-def _of_samples(value: dict[str, Any]) -> list[Row]:
+def _of_samples(value: dict[str, Any]) -> Sequence[Row]:
     origin = value.get("origin", {})
     factor, base = value.get("factor", 1), origin.get("value", 0)
     points: list[Decimal | int | None] = []
@@ -148,48 +148,63 @@ def _of_samples(value: dict[str, Any]) -> list[Row]:
 
 def _rows(
     low: Decimal | int | None, high: Decimal | int | None, unit: dict[str, Any], comparator: str
-) -> list[Row]:
+) -> Sequence[Row]:
     """Rows of one interval; None is a side without limit."""
-    return list(
-        _rows_of(low, high, unit.get("system"), unit.get("code"), unit.get("unit"), comparator)
-    )
+    get = unit.get
+    return _rows_of(low, high, _unit_of(get("system"), get("code"), get("unit")), comparator)
 
 
-@lru_cache(maxsize=1_024)
-def _rows_of(
-    low: Decimal | int | None,
-    high: Decimal | int | None,
-    system: str | None,
-    code: str | None,
-    name: str | None,
-    comparator: str,
-) -> tuple[Row, ...]:
-    """The same, kept for a moment: a value comes once by itself and once with its code."""
-    units = tuple(_unit_name(text) for text in dict.fromkeys((code, name)) if text)
-    found = [Row("", *_bounds(low, high, comparator), units)]
-    if system and code:
-        found.append(_in_unit(low, high, system, code, comparator))
-    return tuple(found)
+class _Unit(NamedTuple):
+    """How values of a unit are found: its names, and the end of the key of the second row.
+
+    `canonical` is the end where the value can be converted and `code` what it is converted from.
+    """
+
+    names: tuple[str, ...]
+    suffix: str
+    canonical: str
+    code: str
 
 
-def _in_unit(
-    low: Decimal | int | None, high: Decimal | int | None, system: str, code: str, comparator: str
-) -> Row:
-    """The row of the interval in canonical units, or in its own where UCUM cannot convert it."""
+@lru_cache(maxsize=4_096)
+def _unit_of(system: str | None, code: str | None, name: str | None) -> _Unit:
+    names = tuple(_unit_name(text) for text in dict.fromkeys((code, name)) if text)
+    if not (system and code):
+        return _Unit(names, "", "", "")
     base = _canonical_unit(code) if system == UCUM else None
-    if base is not None:
-        first = None if low is None else _in_canonical(Decimal(low), code)
-        last = None if high is None else _in_canonical(Decimal(high), code)
-        if (low is None or first is not None) and (high is None or last is not None):
-            return Row(f"|{base}", *_bounds(first, last, comparator))
-    return Row(_suffix(system, code), *_bounds(low, high, comparator))
+    return _Unit(names, _suffix(system, code), "" if base is None else f"|{base}", code)
+
+
+@lru_cache(maxsize=4_096)
+def _rows_of(
+    low: Decimal | int | None, high: Decimal | int | None, unit: _Unit, comparator: str
+) -> tuple[Row, ...]:
+    """Kept, since a value comes once by itself and once with its code, and in other resources.
+
+    The second row is in canonical units, or in its own where UCUM cannot convert it.
+    """
+    first = Row("", *_bounds(low, high, comparator), unit.names)
+    if not unit.suffix:
+        return (first,)
+    if unit.canonical:
+        start = None if low is None else _in_canonical(low, unit.code)
+        if high is low:
+            end = start
+        else:
+            end = None if high is None else _in_canonical(high, unit.code)
+        if (low is None or start is not None) and (high is None or end is not None):
+            return first, Row(unit.canonical, *_bounds(start, end, comparator))
+    return first, Row(unit.suffix, first.lo, first.hi)
 
 
 def _bounds(
     low: Decimal | int | None, high: Decimal | int | None, comparator: str
 ) -> tuple[float, float]:
     first = -math.inf if low is None else float(low)
-    last = math.inf if high is None else float(high)
+    if high is None:
+        last = math.inf
+    else:
+        last = first if high is low else float(high)
     match comparator:
         case "<":
             return -math.inf, math.nextafter(last, -math.inf)
@@ -218,10 +233,9 @@ def _canonical_unit(code: str) -> str | None:
     return None if found is None else found[1]
 
 
-@lru_cache(maxsize=16_384)
-def _in_canonical(value: Decimal, code: str) -> Decimal | None:
+def _in_canonical(value: Decimal | int, code: str) -> Decimal | None:
     """The value in canonical units; None where it lies outside what the unit can say."""
-    found = canonical(value, code)
+    found = canonical(Decimal(value), code)
     return None if found is None else found[0]
 
 

@@ -64,7 +64,7 @@ class Reference:
 
     def component_keys(self, parameter: Parameter, node: Node) -> list[str]:
         """What a composite's key says of the node."""
-        return list(_targets(parameter, node.type, node.value, None))
+        return list(_targets(parameter, *node, None))
 
     def component_match(
         self, parameter: Parameter, value: str, context: MatchContext
@@ -116,7 +116,7 @@ def _targets(parameter: Parameter, type_: str, value: Any, base_url: str | None)
 
 
 def _identifier(parameter: Parameter, identifier: dict[str, Any]) -> Iterator[str]:
-    yield from _TOKEN.all_forms(parameter, Node("Identifier", identifier))
+    yield from _TOKEN.all_forms(parameter, ("Identifier", identifier))
 
 
 def _is_patient(target: str) -> bool:

@@ -87,8 +87,8 @@ class Token:
 
     def all_forms(self, parameter: Parameter, node: Node) -> Iterator[str]:
         """Everything that a token may be looked for as: see above."""
-        for system, value in codings(parameter, node):
-            yield from _all_forms(system, value)
+        for coding in codings(parameter, node):
+            yield from _all_forms(*coding)
 
     def named(self, name: str, parameter: Parameter, values: Sequence[str]) -> Filter:
         """The filter for any of the values among the keys `name=`."""
@@ -96,14 +96,12 @@ class Token:
 
     def component_keys(self, parameter: Parameter, node: Node) -> list[str]:
         """What a composite's key says of the node: `system|code`, `code` or `|code`."""
-        found = []
-        for system, value in codings(parameter, node):
-            if value is None:
-                continue
-            text = _part(value)
-            found += [*_bare(system, text)]
-            found.append(f"|{text}" if system is None else f"{_part(system)}|{text}")
-        return found
+        return [
+            form
+            for system, value in codings(parameter, node)
+            if value is not None
+            for form in _all_forms(system, value)
+        ]
 
     def component_match(
         self, parameter: Parameter, value: str, context: MatchContext
@@ -113,14 +111,12 @@ class Token:
         return [(form, open_) for form in _forms(parameter, value)]
 
 
-def _all_forms(system: str | None, value: str | None) -> Iterator[str]:
-    space = None if system is None else _part(system)
-    if value is not None:
-        text = _part(value)
-        yield from _bare(system, text)
-        yield f"|{text}" if space is None else f"{space}|{text}"
-    elif space is not None:
-        yield f"{space}|"
+def _all_forms(system: str | None, value: str | None) -> Sequence[str]:
+    if value is None:
+        return () if system is None else (f"{_part(system)}|",)
+    text = _part(value)
+    whole = f"|{text}" if system is None else f"{_part(system)}|{text}"
+    return (*_bare(system, text), whole)
 
 
 @lru_cache(maxsize=32_768)
@@ -129,30 +125,29 @@ def _coding_keys(name: str, system: str | None, value: str | None) -> dict[str, 
     return {f"{name}={form}": None for form in _all_forms(system, value)}
 
 
-def codings(parameter: Parameter, node: Node) -> Iterator[Coding]:
+def codings(parameter: Parameter, node: Node) -> Sequence[Coding]:
     """System and code of a value, each None where it has none."""
-    value: Any = node.value
-    match node.type:
+    type_, value = node
+    match type_:
         case "CodeableConcept":
-            for coding in value.get("coding", ()):
-                yield _coding(coding.get("system"), coding.get("code"))
+            return [_coding(one.get("system"), one.get("code")) for one in value.get("coding", ())]
         case "Coding":
-            yield _coding(value.get("system"), value.get("code"))
+            return (_coding(value.get("system"), value.get("code")),)
         case "Identifier":
-            yield value.get("system"), value.get("value")
+            return ((value.get("system"), value.get("value")),)
         case "ContactPoint":
-            if "value" in value:
-                caseless = parameter.types == {"ContactPoint"}
-                yield None, value["value"].lower() if caseless else value["value"]
+            if "value" not in value:
+                return ()
+            caseless = parameter.types == {"ContactPoint"}
+            return ((None, value["value"].lower() if caseless else value["value"]),)
         case "boolean":
-            yield SPECIAL_VALUES, "true" if value else "false"
+            return ((SPECIAL_VALUES, "true" if value else "false"),)
         case "code":
-            yield parameter.systems.get(value), value
+            return ((parameter.systems.get(value), value),)
         case "Quantity" | "Money" | "Range" | "Reference" | "Period":
-            return
+            return ()
         case _:
-            if not isinstance(value, dict):
-                yield None, str(value)
+            return () if isinstance(value, dict) else ((None, str(value)),)
 
 
 def _coding(system: str | None, code: str | None) -> Coding:

@@ -51,7 +51,7 @@ class Uri:
 
     def component_keys(self, parameter: Parameter, node: Node) -> list[str]:
         """What a composite's key says of the node."""
-        return [shortened(node.value)]
+        return [shortened(node[1])]
 
     def component_match(
         self, parameter: Parameter, value: str, context: MatchContext
