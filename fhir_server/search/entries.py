@@ -53,7 +53,6 @@ PATIENT = "Patient/"
 def entries(type_: str, patient: str | None, keys: Sequence[str]) -> list[str]:
     """What the index has for a resource with these keys; `patient` is its `p`."""
     found: list[str] = []
-    add = found.append
     before = f"{PATIENT}{patient} "
     within = patient is not None and type_ != "Patient"
     records = {} if patient is None else {f"{before}*": None}
@@ -61,17 +60,17 @@ def entries(type_: str, patient: str | None, keys: Sequence[str]) -> list[str]:
     for key in keys:
         name, _, value = key.partition("=")
         if name not in _NOTED:
-            add(key)
+            found.append(key)
         elif name not in OWN:
             code, bare = _parts(key)
             if within and code is not None:
                 theirs[before + code] = None
             if bare is None or bare not in keys:
-                add(key)
-        elif value[:8] == PATIENT and "/" not in value[8:]:
+                found.append(key)
+        elif value.startswith(PATIENT) and value.find("/", 8) < 0:
             records[f"{value} *"] = None
         elif name != _COMPARTMENT or _COMPARTMENT in _codes(type_, value.partition("/")[0]):
-            add(key)
+            found.append(key)
     return [*found, *records, *theirs]
 
 

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from fhir_server.errors import Conflict
 from fhir_server.search.entries import entries
-from fhir_server.search.keys import Keys, Range
+from fhir_server.search.keys import Contained, Keys, Range
 from fhir_server.store.database import Document
 from fhir_server.store.splice import scalars, with_identity
 
@@ -83,6 +83,7 @@ def history_id(id_: str, version: int) -> str:
 
 def current_document(new: Version, old: Version | None = None) -> Document:
     """The document of a current version; `old` is the one that a deletion ends."""
+    keys = new.keys
     document: Document = {
         "_id": new.id,
         "v": new.version,
@@ -90,20 +91,21 @@ def current_document(new: Version, old: Version | None = None) -> Document:
         "m": new.method,
         "w": random.getrandbits(63),
     }
-    keys = new.keys
     if new.deleted:
         keys = keys or (keys_of(old) if old else None)
         document["x"] = True
-        return document | (_key_fields(keys, "g") if keys else {"g": []})
+        document["g"] = [] if keys is None else keys.k
+        if keys is not None:
+            _put_fields(document, keys)
+        return document
     if keys is None:
         raise ValueError(f"{new.type}/{new.id} has no keys")
-    document |= _key_fields(keys, "k") | _unindexed(keys)
+    document["k"] = keys.k
+    _put_fields(document, keys)
+    _put_words(document, keys)
     document["b"] = entries(new.type, keys.p, keys.k)
     if keys.c:
-        document["c"] = [
-            {"type": one.type, "_id": one.id, **_key_fields(one.keys, "k"), **_unindexed(one.keys)}
-            for one in keys.c
-        ]
+        document["c"] = [_contained(one) for one in keys.c]
     if new.blob is not None:
         document["f"] = new.blob.file
         if new.blob.outline:
@@ -128,23 +130,32 @@ def keys_of(version: Version) -> Keys | None:
     return version.keys
 
 
-def _key_fields(keys: Keys, name: str) -> Document:
-    """The fields of a resource's keys; `k` itself goes under `name`."""
-    fields: Document = {name: keys.k, "d": keys.d, "e": keys.e, "s": list(keys.s)}
+def _put_fields(document: Document, keys: Keys) -> None:
+    """Put in the fields of a resource's keys but `k`, which a tombstone has under another name."""
+    document["d"], document["e"], document["s"] = keys.d, keys.e, keys.s
     if keys.p is not None:
-        fields["p"] = keys.p
+        document["p"] = keys.p
     if keys.r:
-        fields["r"] = [
+        document["r"] = [
             {"k": k, "lo": lo, "hi": hi, "w": w} if w else {"k": k, "lo": lo, "hi": hi}
             for k, lo, hi, w in keys.r
         ]
-    return fields
 
 
-def _unindexed(keys: Keys) -> Document:
-    """The fields of the words, where there are any."""
-    found = {"n": list(keys.n), "t": list(keys.t)}
-    return {name: words for name, words in found.items() if words}
+def _put_words(document: Document, keys: Keys) -> None:
+    """Put in the fields of the words, where there are any."""
+    if keys.n:
+        document["n"] = keys.n
+    if keys.t:
+        document["t"] = keys.t
+
+
+def _contained(one: Contained) -> Document:
+    """The part of the document that has a contained resource's keys."""
+    document: Document = {"type": one.type, "_id": one.id, "k": one.keys.k}
+    _put_fields(document, one.keys)
+    _put_words(document, one.keys)
+    return document
 
 
 def parse(type_: str, document: Document) -> Version:
