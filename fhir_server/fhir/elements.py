@@ -44,7 +44,7 @@ class Element:
     who fill them; what they put there says for whom it holds.
     """
 
-    __slots__ = ("alone", "depth", "found", "lawful", "links", "member", "raw", "right", "value")
+    __slots__ = ("alone", "depth", "found", "links", "member", "raw", "right", "value")
 
     def __init__(self, name: str, raw: bytes, kept: bool) -> None:
         """Raises what `codec.part` raises, and ValueError for JSON that is not minified."""
@@ -59,9 +59,7 @@ class Element:
             or b"\\u" in raw  # which might spell any of these
         )
         self.right: object = None
-        """The structure check that found no fault in it."""
-        self.lawful: object = None
-        """The invariants that it obeys."""
+        """Those checks that found no fault in it."""
         self.found: tuple[object, Any] = NEVER
         """The indexer that met it, and what that found in it."""
         self.links: frozenset[str] | None = None

@@ -13,12 +13,11 @@ from typing import Any
 
 from fhir_server.errors import Issue
 from fhir_server.fhir.definitions import Definitions, Element, Invariant
-from fhir_server.fhir.elements import Elements
 from fhir_server.validation.faults import Faults, issues
 from fhir_server.validation.rule import Extended, Holder, Rule, Walk
 from fhir_server.validation.walks import (
+    AboutObject,
     Table,
-    about_object,
     about_properties,
     beside_primitive,
     each_of,
@@ -51,7 +50,7 @@ class Invariants:
         self._extended = extended
         self._native = native
         self._walks: dict[str, Walk] = {}
-        self._outer: dict[str, tuple[Walk, Table]] = {}
+        self._outer: dict[str, tuple[AboutObject, Table]] = {}
         """What looks at an object as a whole, and what at its properties."""
         self._outward: dict[str, bool] = {}
 
@@ -60,42 +59,23 @@ class Invariants:
 
         As bounded as `Validator.structure`.
         """
+        holder = self.holder(resource)
+        walk = self._object(holder.place)
+        return issues(lambda: walk(resource, {}, holder), holder, holder.place)
+
+    def holder(self, resource: dict[str, Any]) -> Holder:
+        """What walks through the resource know of it."""
         holder = Holder(resource)
         holder.quiet = "warning" not in self._severities
-        type_ = holder.place = resource["resourceType"]
-        return issues(lambda: self._object(type_)(resource, {}, holder), holder, type_)
+        holder.place = resource["resourceType"]
+        return holder
 
-    def hold(self, resource: dict[str, Any], elements: Elements) -> bool:
-        """Whether `check` finds nothing for certain; what is known of the elements counts.
-
-        False says nothing: `check` knows.
-        """
-        type_ = resource["resourceType"]
+    def walks(self, type_: str) -> tuple[AboutObject, Table]:
+        """What looks at resources of a type as a whole, and what at their properties."""
         self._object(type_)
-        own, table = self._outer[type_]
-        holder = Holder(resource)
-        holder.quiet = "warning" not in self._severities
-        holder.place = type_
-        if own(resource, {}, holder) is not None:
-            return False
-        for name, value in resource.items():
-            inner = table.get(name)
-            if inner is None:
-                continue
-            element = elements.get(name)
-            if element is not None and element.value is value:
-                if element.lawful is self:
-                    continue
-            else:
-                element = None
-            holder.place = inner[2]
-            if inner[1](value, resource, holder) is not None:
-                return False
-            if element is not None and element.alone and not self._looks_out(inner[2]):
-                element.lawful = self
-        return True
+        return self._outer[type_]
 
-    def _looks_out(self, path: str) -> bool:
+    def looks_out(self, path: str) -> bool:
         """Whether a rule within an element looks at what lies outside of it."""
         known = self._outward.get(path)
         if known is None:
@@ -116,7 +96,7 @@ class Invariants:
         walk = self._walks.get(name)
         if walk is None:
             table: Table = {}
-            own = about_object(name, self._rules(name), self._extended, self._native.get(name))
+            own = AboutObject(name, self._rules(name), self._extended, self._native.get(name))
             self._outer[name] = own, table
             walk = self._walks[name] = about_properties(own, table)
             self._fill(table, name)

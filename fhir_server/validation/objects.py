@@ -70,6 +70,27 @@ class Shape:
         text = f"{required.element} is required in {self.type_name}: give {required.form}"
         return state.fault("required", text, f".{required.element}")
 
+    def form(self, value: dict[str, Any], state: State, faulty: bool = False) -> Faults:
+        """What is missing, and choices made twice; the names of the properties alone tell.
+
+        `faulty` when the object has faults already.
+        """
+        faults: Faults = None
+        for name, rule in self.required:
+            if name not in value:
+                found = self.missing(rule, value, state)
+                if found is not None:
+                    faults = found if faults is None else faults + found
+        for choice in self.choices:
+            # What else is required is there (or a fault is), so two variants need this many.
+            if (len(value) >= choice.least or faulty or faults is not None) and (
+                len(value.keys() & choice.names) > 1
+            ):
+                found = _one_choice(choice, value, state)
+                if found is not None:
+                    faults = found if faults is None else faults + found
+        return faults
+
 
 def check_object(shape: Shape, sparse: bool = False) -> Check:
     """The check of a type's objects, reading `shape` as it is when the check runs.
@@ -101,19 +122,10 @@ def check_object(shape: Shape, sparse: bool = False) -> Check:
                     above(found, shape.steps[name])
             if found is not None:
                 faults = found if faults is None else faults + found
-        for name, rule in required:
-            if name not in value:
-                found = shape.missing(rule, value, state)
-                if found is not None:
-                    faults = found if faults is None else faults + found
-        for choice in choices:
-            # What else is required is there (or a fault is), so two variants need this many.
-            if (len(value) >= choice.least or faults is not None) and (
-                len(value.keys() & choice.names) > 1
-            ):
-                found = _one_choice(choice, value, state)
-                if found is not None:
-                    faults = found if faults is None else faults + found
+        if required or choices:
+            found = shape.form(value, state, faults is not None)
+            if found is not None:
+                faults = found if faults is None else faults + found
         for look in further:
             found = look(value, state)
             if found is not None:

@@ -57,11 +57,19 @@ class Rule:
         self._form: Shape | None = None
         self._certainly: Callable[[dict[str, Any]], bool] | None = None
 
+    def is_certain(self, value: Any, form: Shape) -> bool:
+        """Whether it holds in every object of this form that has the same properties."""
+        if form is not self._form:
+            self._form, self._certainly = form, shortcut(self.compiled.tree, form)
+        return self._certainly is not None and type(value) is dict and self._certainly(value)
+
     def __call__(self, node: Node, holder: Holder) -> Faults:
-        if node.shape is not self._form:
-            self._form, self._certainly = node.shape, shortcut(self.compiled.tree, node.shape)
-        if self._certainly is not None and type(node.value) is dict and self._certainly(node.value):
+        if self.is_certain(node.value, node.shape):
             return None
+        return self.evaluate(node, holder)
+
+    def evaluate(self, node: Node, holder: Holder) -> Faults:
+        """As when called, of what is not certain."""
         try:
             if self.compiled.check(node, holder.resource, holder.container):
                 return None

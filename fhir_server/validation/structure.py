@@ -10,7 +10,6 @@ from typing import Any
 
 from fhir_server.errors import Issue
 from fhir_server.fhir.definitions import Definitions, Element, TypeDefinition
-from fhir_server.fhir.elements import Elements
 from fhir_server.fhir.primitives import CHECKS
 from fhir_server.validation import objects, primitive
 from fhir_server.validation.concept import check_concept
@@ -45,31 +44,12 @@ class Structure:
         root = type_ if isinstance(type_, str) and type_ in self._known else "Resource"
         return issues(lambda: self._resource(resource, {}, state), state, root)
 
-    def holds(self, resource: dict[str, Any], elements: Elements) -> bool:
-        """Whether `check` finds no fault for certain; what is known of the elements counts.
-
-        False says nothing: `check` knows.
-        """
-        type_ = resource.get("resourceType")
-        if type(type_) is not str or type_ not in self._known:
-            return False
+    def shape(self, type_: str) -> Shape | None:
+        """What resources of a type look like; None for what is no type of R4's."""
+        if type_ not in self._known:
+            return None
         self._object(type_)
-        shape, state = self._shapes[type_], State(resource)
-        for name, value in resource.items():
-            element = elements.get(name)
-            if element is not None and element.value is value:
-                if element.right is self:
-                    continue
-            else:
-                element = None
-            test = shape.checks.get(name)
-            if test is None or name[0] == "_" or test(value, resource, state) is not None:
-                return False
-            if element is not None and element.alone:
-                element.right = self
-        return all(name in resource for name, _ in shape.required) and not any(
-            len(resource.keys() & choice.names) > 1 for choice in shape.choices
-        )
+        return self._shapes[type_]
 
     def _object(self, name: str) -> Check:
         """The check of a type's or backbone's objects."""

@@ -11,6 +11,7 @@ from fhir_server.fhir.definitions import Definitions
 from fhir_server.fhir.elements import NONE, Elements
 from fhir_server.validation.advice import advice
 from fhir_server.validation.invariants import Invariants
+from fhir_server.validation.known import Known
 from fhir_server.validation.native import NATIVE
 from fhir_server.validation.profiles import library as profiles
 from fhir_server.validation.profiles.checker import Checker
@@ -49,6 +50,7 @@ class Validator:
         told = advice(self._members.displays)
         self._invariants = Invariants(definitions, extended=extensions, native=told)
         self._demands = Invariants(definitions, ("error",), extensions, NATIVE)
+        self._known = Known(self._structure, self._demands)
         self._checker = Checker(self.compiler, unknown_profile, demanded)
 
     def put(self, id_: str, raw: bytes) -> None:
@@ -84,11 +86,10 @@ class Validator:
         come along. What is known of the resource's `elements` is not looked at again.
         """
         found: list[Issue] = []
-        if not elements or not self._structure.holds(resource, elements):
+        if not elements or not self._known.is_right(resource, elements):
             found = self._structure.check(resource, lenient)
             if has_errors(found):
                 return found
-        if not elements or not self._demands.hold(resource, elements):
             found += self._demands.check(resource)
         return found + self._checker.check(resource, quiet=True)
 

@@ -11,45 +11,65 @@ from fhir_server.fhir.fhirpath.shapes import shape
 from fhir_server.validation.faults import Faults, above
 from fhir_server.validation.rule import Extended, Holder, Rule, Walk
 
-__all__ = ["Table", "about_object", "about_properties", "beside_primitive", "each_of", "with_rules"]
+__all__ = ["AboutObject", "Table", "about_properties", "beside_primitive", "each_of", "with_rules"]
 
 Table: TypeAlias = dict[str, tuple[str, Walk, str]]
 """JSON property -> its step, what looks at it, and the path of its element."""
 
 _LINKS = re.compile(r"""\s(?:href|src)\s*=\s*["'](#[^"']+)""").findall
+_LOOKED_INTO = frozenset({"contained", "extension", "modifierExtension"})
 _ABOUT_CONTAINED = frozenset({"dom-3", "dom-4", "dom-5"})
 
 
-def about_object(
-    name: str, rules: list[Rule], extended: Extended | None, native: Walk | None
-) -> Walk:
-    """What an object is looked at for as a whole."""
-    form = shape(name)
-    plain = [r for r in rules if r.invariant.key not in _ABOUT_CONTAINED]
-    about_contained = [r for r in rules if r.invariant.key in _ABOUT_CONTAINED]
+class AboutObject:
+    """Looks at an object as a whole. It is a `Walk`."""
 
-    def own(value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
+    def __init__(
+        self, name: str, rules: list[Rule], extended: Extended | None, native: Walk | None
+    ) -> None:
+        self._name = name
+        self._form = shape(name)
+        self._plain = [r for r in rules if r.invariant.key not in _ABOUT_CONTAINED]
+        self._about_contained = [r for r in rules if r.invariant.key in _ABOUT_CONTAINED]
+        self._extended = extended
+        self._native = native
+
+    def is_silent(self, value: dict[str, Any]) -> bool:
+        """Whether it finds nothing in any object that has the same properties."""
+        return (
+            self._native is None
+            and _LOOKED_INTO.isdisjoint(value)
+            and all(rule.is_certain(value, self._form) for rule in self._plain)
+        )
+
+    def __call__(self, value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
         faults: Faults = None
-        if extended is not None and ("extension" in value or "modifierExtension" in value):
-            faults = extended(name, value, holder)
-        if native is not None:
-            faults = _add(faults, native(value, owner, holder))
-        if rules:
-            node = Node(form, value, None, holder.container)
-            for rule in plain:
-                # Contained resources have no narrative (narrative.html), whatever dom-6 advises.
-                if rule.invariant.key != "dom-6" or holder.resource is holder.container:
-                    faults = _add(faults, rule(node, holder))
-            if about_contained and "contained" in value:
-                for rule in about_contained:
-                    if rule.invariant.key != "dom-3":
-                        faults = _add(faults, rule(node, holder))
-                    elif not _all_referenced(value):
-                        text = f"{rule.invariant.human} (dom-3)"
-                        faults = _add(faults, holder.fault("invariant", text))
+        if self._extended is not None and ("extension" in value or "modifierExtension" in value):
+            faults = self._extended(self._name, value, holder)
+        if self._native is not None:
+            faults = _add(faults, self._native(value, owner, holder))
+        node = None
+        for rule in self._plain:
+            # Most hold for certain, and their objects need no nodes.
+            if rule.is_certain(value, self._form):
+                continue
+            # Contained resources have no narrative (narrative.html), whatever dom-6 advises.
+            if rule.invariant.key != "dom-6" or holder.resource is holder.container:
+                node = node or Node(self._form, value, None, holder.container)
+                faults = _add(faults, rule.evaluate(node, holder))
+        if self._about_contained and "contained" in value:
+            faults = _add(faults, self._contained(value, holder))
         return faults
 
-    return own
+    def _contained(self, value: dict[str, Any], holder: Holder) -> Faults:
+        faults: Faults = None
+        for rule in self._about_contained:
+            if rule.invariant.key != "dom-3":
+                faults = _add(faults, rule(Node(self._form, value, None, holder.container), holder))
+            elif not _all_referenced(value):
+                text = f"{rule.invariant.human} (dom-3)"
+                faults = _add(faults, holder.fault("invariant", text))
+        return faults
 
 
 def about_properties(own: Walk, table: Table) -> Walk:

@@ -118,6 +118,9 @@ PROFILE = {
 }
 
 
+DIV = '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'
+
+
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
@@ -190,6 +193,34 @@ PROFILE = {
                 "valueString": "x",
             },
             id="an invariant of the resource",
+        ),
+        pytest.param(
+            {
+                "resourceType": "PlanDefinition",
+                "status": "draft",
+                "library": [None, "http://example.org/l"],
+                "_library": [{"extension": [{"url": "urn:x", "valueCode": "y"}]}],
+            },
+            {
+                "resourceType": "PlanDefinition",
+                "status": "draft",
+                "library": [None, "http://example.org/l"],
+            },
+            id="null needs something beside it",
+        ),
+        pytest.param(
+            {"resourceType": "Bundle", "type": "searchset", "total": 1},
+            {"resourceType": "Bundle", "type": "collection", "total": 1},
+            id="an invariant that depends on values",
+        ),
+        pytest.param(
+            {"resourceType": "Patient", "text": {"status": "generated", "div": DIV}},
+            {
+                "resourceType": "Patient",
+                "contained": [{"resourceType": "Organization", "id": "o", "name": "x"}],
+                "text": {"status": "generated", "div": DIV},
+            },
+            id="what is contained must be pointed at",
         ),
     ],
 )
