@@ -341,6 +341,23 @@ def test_a_claim_to_an_unknown_profile_is_what_the_setting_says() -> None:
     assert (issue.severity, issue.expression) == ("error", ("Patient.meta.profile[0]",))
 
 
+@pytest.mark.parametrize("place", ["Observation.contained[0]", "Bundle.entry[0].resource"])
+def test_what_is_inside_may_claim_a_profile_too(place: str) -> None:
+    validator = Validator(R4)
+    validator.put("StructureDefinition/named", json.dumps(NAMED).encode())
+    claiming = patient(id="1", meta={"profile": [NAMED["url"]]})
+    resource = observation(contained=[claiming], subject={"reference": "#1"})
+    if place.startswith("Bundle"):
+        resource = {
+            "resourceType": "Bundle",
+            "type": "collection",
+            "entry": [{"resource": claiming}],
+        }
+        resource["entry"][0]["fullUrl"] = "urn:uuid:53fefa32-fcbb-4ff8-8a92-55ee120877b7"
+    [issue] = validator.errors(resource)
+    assert issue.expression == (f"{place}.name",)
+
+
 def test_a_demanded_profile_must_be_met_whatever_is_claimed() -> None:
     validator = Validator(R4, demanded={"Patient": (NAMED["url"],)})
     validator.put("StructureDefinition/named", json.dumps(NAMED).encode())
