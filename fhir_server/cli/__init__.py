@@ -11,6 +11,7 @@ from fhir_server.cli.clients import clients
 from fhir_server.cli.console import out, told
 from fhir_server.cli.demo import demo
 from fhir_server.cli.doctor import doctor
+from fhir_server.cli.ending import end_on_sigterm
 from fhir_server.cli.fhirpath import fhirpath
 from fhir_server.cli.load import load
 from fhir_server.cli.migrate import migrate
@@ -53,5 +54,6 @@ def options(
 
 def main() -> None:
     """Run the command line; a fault that the caller can mend is one red line and status 1."""
+    end_on_sigterm()
     with told():
         app()

@@ -11,7 +11,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from types import FrameType
 
 import httpx
 import uvicorn
@@ -86,17 +85,14 @@ def run(settings: Settings, listener: socket.socket, ready: Callable[[], None]) 
     watch = threading.Thread(target=_await, args=(settings, ready, stop), daemon=True)
     watch.start()
     try:
-        with _interrupted_by(signal.SIGTERM):
-            if settings.workers > 1:
-                supervisor = Multiprocess(config, sockets=[listener])
-                supervisor.run()
-                started = all(
-                    process.exitcode != STARTUP_FAILURE for process in supervisor.processes
-                )
-            else:
-                server = uvicorn.Server(config)
-                server.run(sockets=[listener])
-                started = server.started
+        if settings.workers > 1:
+            supervisor = Multiprocess(config, sockets=[listener])
+            supervisor.run()
+            started = all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)
+        else:
+            server = uvicorn.Server(config)
+            server.run(sockets=[listener])
+            started = server.started
     except KeyboardInterrupt:
         err.print("Stopped.")
         return
@@ -118,20 +114,6 @@ def _worker(settings: Settings) -> OwnProcess:
 
         threading.Thread(target=follow, daemon=True).start()
     return OwnProcess(settings)
-
-
-@contextmanager
-def _interrupted_by(number: signal.Signals) -> Iterator[None]:
-    """Let a signal that comes outside of serving end the command as Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)
 
 
 def _await(settings: Settings, ready: Callable[[], None], stop: threading.Event) -> None:

@@ -31,9 +31,10 @@ Work = File | Lot
 def work(connection: Connection, opener: Opener, settings: Settings) -> None:
     """Answer None once ready, then every File or Lot with its Report, until None comes.
 
-    Ctrl-C is for the parent to act upon; when the parent is gone, this process is too.
+    Ctrl-C and SIGTERM are for the parent to act upon; when the parent is gone, this process is too.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
 

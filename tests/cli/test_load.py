@@ -166,7 +166,7 @@ def test_several_processes_load_what_one_would(server, folder, tmp_path):
         assert last["meta"]["versionId"] == str(version)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_processes_end_with_their_parent(number, server, folder, tmp_path):
     lines = (f'{{"resourceType":"Basic","code":{{"text":"{n}"}}}}' for n in range(60_000))
     (tmp_path / "b.ndjson").write_text("\n".join(lines))
