@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 
 from fhir_server.fhir.definitions import Definitions
 
@@ -24,7 +24,7 @@ class Compartments:
         self._own = frozenset(definitions.compartments)
 
     def keys(
-        self, type_: str, id_: str | None, references: Mapping[str, Sequence[str]]
+        self, type_: str, id_: str | None, references: Iterable[tuple[str, str]]
     ) -> dict[str, None]:
         """`in=Patient/1` for each compartment, the resource's own included where it has one."""
         found: dict[str, None] = {}
@@ -32,10 +32,8 @@ class Compartments:
             found[f"in={type_}/{id_}"] = None
         starts = self._starts.get(type_)
         if starts is not None:
-            for code, targets in references.items():
+            for code, target in references:
                 owners = starts.get(code)
-                if owners is not None:
-                    for target in targets:
-                        if target.startswith(owners):
-                            found[f"in={target}"] = None
+                if owners is not None and target.startswith(owners):
+                    found[f"in={target}"] = None
         return found

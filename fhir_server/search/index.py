@@ -120,12 +120,12 @@ class Indexer:
             if name in mute:
                 continue
             element = elements.get(name)
-            if element is None or element.value is not value:
+            if element is None or element.value is not value or not element.alone:
                 shares.look(name, value, out)
                 continue
             finder, share = element.found
-            if finder is not self or not (share is not None or element.alone):
-                # Kept from the second time on: an identifier or instant never comes again.
+            if finder is not self:
+                # Kept from the second time on: most never come again.
                 shares.look(name, value, out)
                 element.found = self._met
                 continue
@@ -169,7 +169,7 @@ def _patient(plan: _Plan, type_: str, id_: str | None, out: Collector) -> str | 
         return id_
     ids = {
         reference[len("Patient/") :]
-        for reference in out.references.get(plan.patient, ())
-        if reference.startswith("Patient/")
+        for code, reference in out.references
+        if code == plan.patient and reference.startswith("Patient/")
     }
     return ids.pop() if len(ids) == 1 else None

@@ -35,7 +35,7 @@ class Reference:
             for target in _targets(parameter, type_, value, out.base_url):
                 keys[f"{code}={target}"] = None
                 if type_ == "Reference" and "/_history/" not in target and ":" not in target:
-                    out.references.setdefault(code, []).append(target)
+                    out.references[code, target] = None
             if type_ == "Reference" and "identifier" in value:
                 for form in _identifier(parameter, value["identifier"]):
                     keys[f"{code}:identifier={form}"] = None

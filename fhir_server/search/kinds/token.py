@@ -53,7 +53,7 @@ class Token:
             repeated = type_ in _REPEATED
             for system, text in codings(parameter, node):
                 made = _coding_keys if repeated else _coding_keys.__wrapped__
-                keys.update(made(code, system, text))
+                keys |= made(code, system, text)
             if type(value) is dict:
                 _index_details(code, type_, value, keys)
 
