@@ -117,20 +117,24 @@ def rewrite_content(content: Content, mapping: Mapping, settled: Settled | None 
     type_ = content.resource["resourceType"]
     steps = _steps(type_)
     for name, value in content.resource.items():
-        if name not in steps:
+        step = steps.get(name)
+        if step is None:
             continue
         known = content.elements.get(name)
         if known is None or known.value is not value:
-            part = _rewrite({name: value}, type_, mapping)[name]
+            part = _rewrite(value, step, mapping)
             if part is not value:
                 changed[name] = _element(type_, name, part)
             continue
         if known.links is None:
-            known.links = _texts(type_, name, value)
+            known.links = _texts(value, step)
         if known.links:
             new = settled.elements.get(known) if settled is not None else None
             if new is None:
-                new = _rewritten(known, type_, name, mapping)
+                new = known
+                if any(map(mapping, known.links)):
+                    part = _rewrite(value, step, mapping)
+                    new = known if part is value else _element(type_, name, part)
                 if settled is not None and known.links <= settled.texts.keys():
                     settled.elements[known] = new
             if new is not known:
@@ -144,18 +148,10 @@ def rewrite_content(content: Content, mapping: Mapping, settled: Settled | None 
     return Content(resource, encode(resource, elements), elements)
 
 
-def _rewritten(known: Element, type_: str, name: str, mapping: Mapping) -> Element:
-    """The new element; the very same where nothing changed."""
-    if not any(map(mapping, known.links or ())):
-        return known
-    part = _rewrite({name: known.value}, type_, mapping)[name]
-    return known if part is known.value else _element(type_, name, part)
-
-
-def _texts(type_: str, name: str, value: Any) -> frozenset[str]:
-    """The texts that point, in an element of a resource of the type."""
+def _texts(node: Any, type_: str) -> frozenset[str]:
+    """The texts in a node of the type that point."""
     found: set[str] = set()
-    _rewrite({name: value}, type_, found.add)  # which changes none of them
+    _rewrite(node, type_, found.add)  # which changes none of them
     return frozenset(found)
 
 
