@@ -18,7 +18,7 @@ from fhir_server.search.computed import ComputedKey
 from fhir_server.search.conditions import Plain
 from fhir_server.search.keyset import Order
 from fhir_server.search.kinds import MatchContext
-from fhir_server.search.kinds.composite_match import ORDERED, fused, token_bound
+from fhir_server.search.kinds.composite_match import ORDERED, fused, part_bound
 from fhir_server.search.narrowing import is_merged
 from fhir_server.search.registry import Parameter
 from fhir_server.search.sort import SortKey
@@ -89,11 +89,21 @@ def compile_plain(plain: Plain, context: MatchContext, beside: Iterable[Plain] =
 
 
 def implied(plain: Plain, context: MatchContext) -> list[Part]:
-    """What a condition asks for besides that bounds an index better: the code of a composite."""
-    if plain.parameter.type != "composite" or plain.modifier:
+    """What a condition asks for besides that bounds an index better: the code of a composite.
+
+    Where any code of a system will do (`system|`), also its value: of any code, that is one range
+    of an index, and of all codes of a system it is not.
+    """
+    parameter = plain.parameter
+    if parameter.type != "composite" or plain.modifier:
         return []
-    bound = token_bound(plain.parameter, plain.values, context)
-    return [Part(_rank(plain.parameter), bound)] if bound and bound.keys() == {"k"} else []
+    code = part_bound(parameter, ("token",), plain.values, context)
+    if code is None or code.keys() != {"k"}:
+        return []
+    value = None
+    if isinstance(code["k"], dict) and "$elemMatch" in code["k"]:
+        value = part_bound(parameter, ORDERED, plain.values, context)
+    return [Part(_rank(parameter), bound) for bound in (code, value) if bound]
 
 
 def combine(parts: Iterable[Part]) -> Filter:

@@ -25,10 +25,14 @@ _ASKING = frozenset(("$elemMatch", "$regex", "$options"))
 _PLAIN_PATTERN = re.compile(r"\^((?:[A-Za-z0-9_:]|\\?-)+)(?:\\\+\?)?=")
 
 
-def narrowed(type_: str, filter_: Filter, guard: Filter | None = None) -> Filter:
+def narrowed(
+    type_: str, filter_: Filter, guard: Filter | None = None, *, ordered: bool = False
+) -> Filter:
     """The filter, and the guard where there is one, with what they imply of the index.
 
     No more and no fewer resources of the type meet it. Conditions within `$nor` and `$not` stay.
+    `ordered` says that the first of an order are wanted. A range of keys gives none: all of it is
+    read and sorted, unless MongoDB finds that the order of all resources is the shorter way.
     """
     conditions = list(_flat(filter_))
     patients = _patients(conditions)
@@ -52,6 +56,8 @@ def narrowed(type_: str, filter_: Filter, guard: Filter | None = None) -> Filter
             bounds += _guarding(type_, guard)
         rest.append(guard)
     narrow = [bound for bound in bounds if bound != EVERY] or bounds[:1]
+    if ordered and narrow and all(map(_is_range, narrow)):
+        narrow.append(EVERY)
     return _joined([*({FIELD: bound} for bound in _unique(narrow)), *rest])
 
 
@@ -152,6 +158,10 @@ def _patients(conditions: Iterable[Filter]) -> Sequence[str] | None:
 def _is_scoped(bound: Any) -> bool:
     first = bound["$in"][0] if isinstance(bound, dict) and bound.get("$in") else bound
     return isinstance(first, str) and first.startswith(PATIENT)
+
+
+def _is_range(bound: Any) -> bool:
+    return isinstance(bound, dict) and "$elemMatch" in bound
 
 
 def _one_of(values: list[str]) -> Any:

@@ -190,7 +190,7 @@ def find_command(query: PageQuery, grant: Grant) -> Document | None:
         fields |= JUDGED
     command: Document = {
         "find": query.type,
-        "filter": guarded(query.type, query.filter or EVERY, guard),
+        "filter": guarded(query.type, query.filter or EVERY, guard, ordered=True),
         "sort": dict(query.sort),
         "limit": query.limit,
         "batchSize": query.limit + 1,
@@ -212,17 +212,20 @@ def _may_share(query: PageQuery) -> bool:
     )
 
 
-def guarded(type_: str, filter_: Filter, guard: Filter) -> Filter:
+def guarded(type_: str, filter_: Filter, guard: Filter, *, ordered: bool = False) -> Filter:
     """Both at once, as the index has it, in a shape that leaves MongoDB the plan for `filter_`.
+
+    `ordered` where the first of an order are wanted.
 
     The branches of an `$or` at the top are each a scan in order: the guard goes into every one.
     """
     if filter_.keys() == {"$or"}:
-        return {"$or": [guarded(type_, branch, guard) for branch in filter_["$or"]]}
+        branches = [guarded(type_, one, guard, ordered=ordered) for one in filter_["$or"]]
+        return {"$or": branches}
     if "k" not in filter_:
         # Tombstones have no keys; a filter that asks for none must not find them.
         filter_ = {**filter_, "x": None}
-    return narrowed(type_, filter_, guard)
+    return narrowed(type_, filter_, guard, ordered=ordered)
 
 
 def _indexes(stage: Document) -> list[str]:

@@ -97,6 +97,9 @@ async def compiled(query: str, services: Services, compartment: str = "") -> Que
         "status=http://hl7.org/fhir/observation-status|final",
         "patient=p7&status=final",
         "patient=p7&status=final&code=http://loinc.org|1-0",
+        "code=http://loinc.org|",
+        "code=http://loinc.org|&_sort=date",
+        "code=http://loinc.org|&date=ge2012",
     ],
 )
 @pytest.mark.parametrize("page", ["first", "later"])
@@ -163,8 +166,25 @@ async def test_a_record_is_read_in_its_order(
     assert "SORT" not in told["stages"], told
 
 
+async def test_a_range_of_keys_that_few_have_is_read_itself(services: Services) -> None:
+    found = await compiled("code=http://loinc.org/other|", services)
+    assert found.order is not None
+    part = stretches(found.filter, found.order, None, backwards=False, merged=found.merged)[0]
+    told = await services.store.explain(
+        PageQuery("Observation", part.filter, tuple(part.sort.items()), ROWS), Grant.open()
+    )
+    assert (told["returned"], told["keys"] <= 1) == (0, True), told
+
+
 @pytest.mark.parametrize(
-    "query", ["code-value-quantity=1-0$gt45", "value-quantity=gt48", "code=4-0&value-quantity=gt48"]
+    "query",
+    [
+        "code-value-quantity=1-0$gt45",
+        "code-value-quantity=http://loinc.org|$gt48",
+        "code-value-quantity=http://loinc.org|$48",
+        "value-quantity=gt48",
+        "code=4-0&value-quantity=gt48",
+    ],
 )
 async def test_ordered_values_are_found_by_their_range(query: str, services: Services) -> None:
     found = await compiled(query, services)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from fhir_server.errors import MalformedRequest
@@ -81,16 +81,16 @@ def fused(
     return None
 
 
-def token_bound(
-    parameter: Parameter, values: Sequence[str], context: MatchContext
+def part_bound(
+    parameter: Parameter, types: Container[str], values: Sequence[str], context: MatchContext
 ) -> Filter | None:
-    """What the first token among the parts asks for by itself; None where none is a token.
+    """What the first part of one of these types asks for by itself; None where there is none.
 
-    Whatever meets the composite meets it too, and an index has it in the order of pages.
+    Whatever meets the composite meets it too.
     """
     for at, component in enumerate(parameter.components):
         known = context.registry.find(context.type, component.parameter.code)
-        if known is not None and known.type == "token" and known.url == component.parameter.url:
+        if known is not None and known.type in types and known.url == component.parameter.url:
             given = [_parts(parameter, value)[at] for value in values]
             return known.kind.match(known, "", given, context)
     return None
