@@ -52,7 +52,12 @@ def add_words(
     for node in nodes:  # which grows meanwhile
         for name, value in node.items():
             kind = type(value)
-            if kind is dict:
+            if kind is str:
+                if name in names:
+                    _add(value, texts)
+                elif name == "div":
+                    narrative.update(_narrative_words(value))
+            elif kind is dict:
                 nodes.append(value)
             elif kind is list:
                 for item in value:
@@ -60,11 +65,6 @@ def add_words(
                         nodes.append(item)
                     elif type(item) is str and name in names:
                         _add(item, texts)
-            elif kind is str:
-                if name in names:
-                    _add(value, texts)
-                elif name == "div":
-                    narrative.update(_narrative_words(value))
 
 
 def kept(

@@ -135,10 +135,13 @@ def values_of(component: Component, walk: Walk, value: dict[str, Any], out: Coll
     if not nodes:
         return None
     parameter = component.parameter
+    found: list[Any] = []
     if component.width is not None:
         ordered = cast("_Ordered", parameter.kind)
-        return tuple(row for one in nodes for row in ordered.component_rows(parameter, one, out))
-    kind, token = cast("_Text", parameter.kind), parameter.type == "token"
-    return tuple(
-        part_of(text, token) for one in nodes for text in kind.component_keys(parameter, one)
-    )
+        for node in nodes:
+            found += ordered.component_rows(parameter, node, out)
+    else:
+        kind, token = cast("_Text", parameter.kind), parameter.type == "token"
+        for node in nodes:
+            found += [part_of(text, token) for text in kind.component_keys(parameter, node)]
+    return tuple(found)

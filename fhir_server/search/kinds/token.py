@@ -112,11 +112,16 @@ class Token:
 
 
 def _all_forms(system: str | None, value: str | None) -> Sequence[str]:
+    """The code with its system, and without.
+
+    One whose case counts not is in lower case; once more with a lone backslash before it, for
+    searches that have capitals: those must find no code of another system in lower case.
+    """
     if value is None:
         return () if system is None else (f"{_part(system)}|",)
     text = _part(value)
     whole = f"|{text}" if system is None else f"{_part(system)}|{text}"
-    return (*_bare(system, text), whole)
+    return (text, f"\\{text}", whole) if system in CASELESS else (text, whole)
 
 
 @lru_cache(maxsize=32_768)
@@ -154,15 +159,6 @@ def _coding(system: str | None, code: str | None) -> Coding:
     if code is not None and system in CASELESS:
         return system, code.lower()
     return system, code
-
-
-def _bare(system: str | None, text: str) -> tuple[str, ...]:
-    """The forms of a code without its system.
-
-    One whose case counts not is in lower case; once more with a lone backslash before it, for
-    searches that have capitals: those must find no code of another system in lower case.
-    """
-    return (text, f"\\{text}") if system in CASELESS else (text,)
 
 
 def _part(text: str) -> str:
