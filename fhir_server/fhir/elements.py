@@ -85,17 +85,21 @@ class _Kept(dict[tuple[bytes, str, bytes], Element]):
 
     def __init__(self) -> None:
         self._before: dict[tuple[bytes, str, bytes], Element] = {}
+        self.deepest = 0
+        """The depth of the deepest element so far."""
 
     def __missing__(self, key: tuple[bytes, str, bytes]) -> Element:
         _, name, raw = key
         # Ids, dates and numbers are read faster than remembered, and seldom come again.
-        if name == "id" or raw[1:2].isdigit() or len(raw) > LONGEST:
-            return Element(name, raw, kept=False)
-        one = self._before.pop(key, None) or Element(name, raw, kept=True)
-        if len(self) >= KEPT // 2:
-            self._before = dict(self)
-            self.clear()
-        self[key] = one
+        kept = name != "id" and not raw[1:2].isdigit() and len(raw) <= LONGEST
+        one = (kept and self._before.pop(key, None)) or Element(name, raw, kept)
+        if one.depth > self.deepest:
+            self.deepest = one.depth
+        if kept:
+            if len(self) >= KEPT // 2:
+                self._before = dict(self)
+                self.clear()
+            self[key] = one
         return one
 
 
@@ -147,13 +151,17 @@ def _read(minified: bytes, max_depth: int) -> Content | None:
         elements = dict(zip(parts, map(_KNOWN.__getitem__, keys), strict=True))
     except (MalformedContent, msgspec.DecodeError, RecursionError, ValueError):
         return None
-    known = elements.values()
+    resource: Resource = {}
+    size = 1
+    for name, one in elements.items():
+        resource[name] = one.value
+        size += len(one.member)
     # Whoever names an element twice, or leaves blanks between them, wrote more than these.
-    if len(minified) != 1 + sum([len(one.member) for one in known]):
+    if size != len(minified):
         return None
-    if max([one.depth for one in known], default=0) >= max_depth:
+    if _KNOWN.deepest >= max_depth and max(one.depth for one in elements.values()) >= max_depth:
         return None
-    return Content({name: one.value for name, one in elements.items()}, minified, elements)
+    return Content(resource, minified, elements)
 
 
 def element(type_: bytes, name: str, raw: bytes) -> Element:
