@@ -92,7 +92,9 @@ class _Kept(dict[tuple[bytes, str, bytes], Element]):
         _, name, raw = key
         # Ids, dates and numbers are read faster than remembered, and seldom come again.
         kept = name != "id" and not raw[1:2].isdigit() and len(raw) <= LONGEST
-        one = (kept and self._before.pop(key, None)) or Element(name, raw, kept)
+        one = self._before.pop(key, None) if kept else None
+        if one is None:
+            one = Element(name, raw, kept)
         if one.depth > self.deepest:
             self.deepest = one.depth
         if kept:
