@@ -94,7 +94,8 @@ def _ends_after(high: Number, width: Number, start: Condition) -> list[Wanted]:
     end = {"$gt": high}
     border = high - width
     found: list[Wanted] = []
-    if start.get("$lt", math.inf) > border:
+    nothing = 1 if isinstance(border, int) else 0  # lies between a microsecond and the next
+    if start.get("$lt", math.inf) - border > nothing:
         short = start if start.get("$gte", -math.inf) > border else {**start, "$gt": border}
         found.append(Wanted(short, end))
     if start.get("$gte", -math.inf) <= border:

@@ -48,6 +48,14 @@ def test_ranges(
     assert meets(document, filter_) == expected
 
 
+def test_no_way_is_empty() -> None:
+    """From a day on: what begins on it or later, and what is longer than a day and ends later."""
+    begins, longer = wanted("ge", 20, 20 + WIDTH - 1, WIDTH, 0)
+    assert (begins.lo, begins.long) == ({"$gte": 20}, False)
+    assert longer.long
+    assert len(wanted("ge", 20, 20 + WIDTH - 2, WIDTH, 0)) == 3
+
+
 @given(PREFIXES, INTERVALS, INTERVALS, some.integers(0, 4))
 def test_clinical_date(
     prefix: str, search: tuple[int, int], value: tuple[int, int], margin: int
