@@ -33,7 +33,7 @@ from fhir_server.app import create_app
 from fhir_server.garbage import spare_tables
 from fhir_server.settings import Settings
 from fhir_server.store import embedded
-from tests.bench.search_data import CATEGORIES, CODES, EACH, fill
+from tests.bench.search_data import BORN, CATEGORIES, CODES, EACH, fill
 
 ROWS = 20
 SIZES = {"10k": 10_000, "100k": 100_000, "1M": 1_000_000}
@@ -66,6 +66,14 @@ def _code(chance: random.Random) -> str:
 
 def _person(chance: random.Random, people: int) -> str:
     return f"p{chance.randrange(people)}"
+
+
+def _born(chance: random.Random, people: int) -> str:
+    """Birth dates of about one and a half pages of people, however many there are in all."""
+    first, last = BORN
+    width = (last - first) * 3 * ROWS // (2 * people)
+    since = first + chance.random() * (last - first - width)
+    return f"birthdate=ge{since}&birthdate=lt{since + width}"
 
 
 CASES = [
@@ -112,9 +120,7 @@ CASES = [
     Case("chain alone", lambda c, n: "Observation?patient.birthdate=lt1970", fused=False),
     Case(
         "_has",
-        lambda c, n: (
-            f"Patient?_has:Observation:patient:code={_code(c)}&birthdate={c.randint(1930, 2009)}"
-        ),
+        lambda c, n: f"Patient?_has:Observation:patient:code={_code(c)}&{_born(c, n)}",
         fused=False,
     ),
     Case(

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ TO_A_FILE = 100
 CODES = [f"{1000 + at}-{at % 10}" for at in range(40)]
 PANEL = "85354-9"
 CATEGORIES = ("vital-signs", "laboratory", "survey")
+BORN = date(1930, 1, 1), date(2010, 1, 1)
+"""The first birth date there may be, and the first one after them all."""
 
 
 def resources(number: int) -> Iterator[dict[str, Any]]:
