@@ -43,12 +43,17 @@ async def test_nothing_is_kept_of_a_failed_one(store: Store) -> None:
         await store.insert([version("a"), version("p", type_="Patient")], OPEN, session)
         await store.insert([version("b"), version("taken")], OPEN, session)
 
+    async def alone(session: Session) -> None:
+        await store.insert([version("a"), version("b")], OPEN, session)
+        await store.insert([version("taken")], OPEN, session)
+
     async def conflict(session: Session) -> None:
         await store.insert([version("c")], OPEN, session)
         await store.replace(version("stale", 2), stale, OPEN, session)
 
-    with pytest.raises(DuplicateId, match="Observation/taken"):
-        await store.transaction(duplicate)
+    for write in (duplicate, alone):
+        with pytest.raises(DuplicateId, match="Observation/taken"):
+            await store.transaction(write)
     with pytest.raises(VersionConflict):
         await store.transaction(conflict)
     assert await store.count("Observation", {}, OPEN) == 2
