@@ -92,15 +92,15 @@ class Collector:
         self, key: str, low: Number, high: Number, width: Number, names: tuple[str, ...] = ()
     ) -> None:
         """Add an ordered value; one longer than `width` also under `key~`."""
-        self.ranges[Range(key, low, high, names)] = None
+        self.ranges[key, low, high, names] = None
         if high - low > width:
-            self.ranges[Range(f"{key}~", low, high, names)] = None
+            self.ranges[f"{key}~", low, high, names] = None
 
     def add_pair(
         self, key: str, first: Number, second: Number, names: tuple[str, ...] = ()
     ) -> None:
         """Add two numbers that belong together as the sides of one row."""
-        self.ranges[Range(key, first, second, names)] = None
+        self.ranges[key, first, second, names] = None
 
     def check(self) -> None:
         """Raise Unprocessable where there are more keys than a document can hold."""
@@ -111,7 +111,7 @@ class Collector:
         if found > MAX_KEYS:
             raise self._too_long(f"{found} values to be searched by; at most {MAX_KEYS}")
         size = sum(len(key.encode()) + 16 for key in self.keys)
-        size += sum(len(one.k.encode()) + _ROW_BYTES for one in self.ranges)
+        size += sum(len(key.encode()) + _ROW_BYTES for key, *_ in self.ranges)
         if size > MAX_BYTES:
             raise self._too_long(f"{size} bytes of values to be searched by; at most {MAX_BYTES}")
 

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeAlias
+
+Range: TypeAlias = tuple[str, float | int, float | int, tuple[str, ...]]
+"""An ordered value: its key, from where to where it goes (both inside), and what more it says.
+
+Instants are microseconds since 1970 (UTC), quantities are in canonical UCUM units or, under a key
+that names none, in whatever they have. What a row says more than its key is what the unit is
+called, and behind a `=` the tokens of a composite with their systems.
+"""
 
 
-class Range(NamedTuple):
-    """An ordered value under the key `k`: from `lo` to `hi`, both inside.
-
-    Instants are microseconds since 1970 (UTC), quantities are in canonical UCUM units or, under a
-    key that names none, in whatever they have. `w` says more of the row than its key: what the unit
-    is called, and behind a `=` the tokens of a composite with their systems.
-    """
-
-    k: str
-    lo: float | int
-    hi: float | int
-    w: tuple[str, ...] = ()
-
-    def document(self) -> dict[str, object]:
-        """The range as filters speak of it, and as MongoDB has it."""
-        found: dict[str, object] = {"k": self.k, "lo": self.lo, "hi": self.hi}
-        if self.w:
-            found["w"] = list(self.w)
-        return found
+def documents(ranges: Iterable[Range]) -> list[dict[str, object]]:
+    """The ranges as filters speak of them, and as MongoDB has them."""
+    return [
+        {"k": key, "lo": low, "hi": high, "w": says} if says else {"k": key, "lo": low, "hi": high}
+        for key, low, high, says in ranges
+    ]
 
 
 class Keys(NamedTuple):

@@ -8,11 +8,11 @@ make; MongoDB's own words decide what they mean.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fhir_server.errors import UnsupportedParameter
-from fhir_server.search.keys import Keys
+from fhir_server.search.keys import Keys, documents
 
 Filter = dict[str, Any]
 
@@ -28,10 +28,10 @@ def searchable(id_: str, updated: int, keys: Keys) -> dict[str, Any]:
         "d": keys.d,
         "e": keys.e,
         "k": keys.k,
-        "r": [one.document() for one in keys.r],
-        "s": list(keys.s),
-        "n": list(keys.n),
-        "t": list(keys.t),
+        "r": documents(keys.r),
+        "s": keys.s,
+        "n": keys.n,
+        "t": keys.t,
         "c": [{**searchable(one.id, 0, one.keys), "type": one.type} for one in keys.c],
     }
 
@@ -53,17 +53,17 @@ def _holds(document: Mapping[str, Any], name: str, wanted: Any) -> bool:
     return _matches(_values(document, name), wanted)
 
 
-def _values(document: Mapping[str, Any], path: str) -> list[Any]:
+def _values(document: Mapping[str, Any], path: str) -> Sequence[Any]:
     """What a path leads to: every element of an array is a value of its own."""
     head, _, rest = path.partition(".")
     value = document.get(head, _MISSING)
-    items = value if isinstance(value, list) else [value]
+    items = value if isinstance(value, (list, tuple)) else [value]
     if not rest:
         return items
     return [found for item in items if isinstance(item, dict) for found in _values(item, rest)]
 
 
-def _matches(values: list[Any], wanted: Any) -> bool:
+def _matches(values: Sequence[Any], wanted: Any) -> bool:
     if not (isinstance(wanted, dict) and any(name.startswith("$") for name in wanted)):
         return any(value == wanted for value in values) or (
             wanted is None and (not values or _MISSING in values)
@@ -85,8 +85,8 @@ def _flags(options: str) -> int:
     return (re.IGNORECASE if "i" in options else 0) | (re.DOTALL if "s" in options else 0)
 
 
-def _compare(test: Callable[[Any, Any], bool]) -> Callable[[list[Any], Any], bool]:
-    def compare(values: list[Any], operand: Any) -> bool:
+def _compare(test: Callable[[Any, Any], bool]) -> Callable[[Sequence[Any], Any], bool]:
+    def compare(values: Sequence[Any], operand: Any) -> bool:
         return any(
             value is not None and value is not _MISSING and test(value, operand) for value in values
         )
@@ -94,11 +94,11 @@ def _compare(test: Callable[[Any, Any], bool]) -> Callable[[list[Any], Any], boo
     return compare
 
 
-def _in(values: list[Any], operand: Any) -> bool:
+def _in(values: Sequence[Any], operand: Any) -> bool:
     return any(_matches(values, one) for one in operand)
 
 
-_OPERATORS: dict[str, Callable[[list[Any], Any], bool]] = {
+_OPERATORS: dict[str, Callable[[Sequence[Any], Any], bool]] = {
     "$eq": _matches,
     "$ne": lambda values, operand: not _matches(values, operand),
     "$in": _in,

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from fhir_server.errors import Conflict
 from fhir_server.search.entries import entries
-from fhir_server.search.keys import Contained, Keys, Range
+from fhir_server.search.keys import Contained, Keys, Range, documents
 from fhir_server.store.database import Document
 from fhir_server.store.splice import scalars, with_identity
 
@@ -136,10 +136,7 @@ def _put_fields(document: Document, keys: Keys) -> None:
     if keys.p is not None:
         document["p"] = keys.p
     if keys.r:
-        document["r"] = [
-            {"k": k, "lo": lo, "hi": hi, "w": w} if w else {"k": k, "lo": lo, "hi": hi}
-            for k, lo, hi, w in keys.r
-        ]
+        document["r"] = documents(keys.r)
 
 
 def _put_words(document: Document, keys: Keys) -> None:
@@ -208,7 +205,7 @@ def _blob(document: Document) -> Blob | None:
 
 def _ranges(document: Document) -> list[Range]:
     rows = document.get("r", ())
-    return [Range(row["k"], row["lo"], row["hi"], tuple(row.get("w", ()))) for row in rows]
+    return [(row["k"], row["lo"], row["hi"], tuple(row.get("w", ()))) for row in rows]
 
 
 def cluster_time(value: Any) -> int:

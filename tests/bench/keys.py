@@ -27,7 +27,7 @@ def table_row(label: str, rows: list[dict[str, Any]], indexer: Indexer) -> str:
     floor = statistics.median(best(partial(decode, body)) for body in bodies)
     keys = [indexer(row) for row in rows]
     size = statistics.mean(
-        sum(map(len, one.k)) + sum(len(row.k) + 16 for row in one.r) for one in keys
+        sum(map(len, one.k)) + sum(len(key) + 16 for key, *_ in one.r) for one in keys
     )
     own = statistics.mean(map(len, bodies))
     return (

@@ -19,7 +19,6 @@ import uvloop
 from msgspec.structs import replace
 from pymongo.asynchronous.client_session import AsyncClientSession
 
-from fhir_server.search.keys import Range
 from fhir_server.store import migrations
 from fhir_server.store.connect import open_store
 from fhir_server.store.resources import PageQuery, Session, Store, Version
@@ -42,7 +41,7 @@ class Floor:
 def make(number: int) -> Version:
     """A version with as many keys as a typical Observation."""
     keys = [f"code{at}=http://loinc.org|{(number * 7 + at) % 100}" for at in range(25)]
-    ranges = [Range(f"value{at}", number, number) for at in range(3)]
+    ranges = [(f"value{at}", number, number, ()) for at in range(3)]
     now = 1_763_757_000_000_000 + number * 1_000
     return version(
         f"id{number}", raw=RAW, date=number, patient=str(number % 200), updated=now, keys=keys,

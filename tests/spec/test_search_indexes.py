@@ -17,6 +17,7 @@ from fhir_server.search.compile import compile_plain
 from fhir_server.search.conditions import Plain
 from fhir_server.search.entries import entries
 from fhir_server.search.index import Indexer
+from fhir_server.search.keys import documents
 from fhir_server.search.kinds import Filter, MatchContext
 from fhir_server.search.kinds.composite_match import fused
 from fhir_server.search.narrowing import narrowed
@@ -64,7 +65,7 @@ def observations(mongodb: str) -> Iterator[Collection[dict[str, Any]]]:
         for number in range(SIZE):
             resource = observation(number, choose)
             keys = index(resource)
-            ranges = [one.document() for one in keys.r]
+            ranges = documents(keys.r)
             bounds = entries("Observation", keys.p, keys.k)
             rows.append(
                 {"_id": resource["id"], "u": number, **keys._asdict(), "b": bounds, "r": ranges}

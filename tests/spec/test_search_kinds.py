@@ -15,6 +15,7 @@ from pymongo.collection import Collection
 from fhir_server.fhir import definitions
 from fhir_server.fhir.primitives import parse_instant_range
 from fhir_server.search.index import Indexer
+from fhir_server.search.keys import documents
 from fhir_server.search.kinds import MatchContext
 from fhir_server.search.meets import meets
 from fhir_server.search.registry import Registry
@@ -54,7 +55,7 @@ def document(resource: dict[str, Any]) -> dict[str, Any]:
         "d": keys.d,
         "e": keys.e,
         "k": keys.k,
-        "r": [one.document() for one in keys.r],
+        "r": documents(keys.r),
         "s": list(keys.s),
     }
 

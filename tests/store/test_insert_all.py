@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fhir_server.access.grant import Action
 from fhir_server.errors import DuplicateId, Forbidden, TooLarge, Unprocessable
-from fhir_server.search.keys import Range
 from fhir_server.store.blobs import LARGE
 from fhir_server.store.database import Database
 from fhir_server.store.resources import Store
@@ -15,7 +14,7 @@ async def test_each_has_its_own_outcome(store: Store) -> None:
     await store.insert([version("taken")], OPEN)
     writes = [version(f"n{i}") for i in range(40)]
     writes[7] = version("taken")
-    writes[9] = version("huge", ranges=[Range("v", 2**80, 2**80)])
+    writes[9] = version("huge", ranges=[("v", 2**80, 2**80, ())])
     writes[11] = version("other", type_="Basic")
     outcomes = await store.insert_all(writes, OPEN)
     assert isinstance(outcomes[7], DuplicateId)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fhir_server.search.keys import Keys, Range
+from fhir_server.search.keys import Keys
 from fhir_server.store import reindex
 from fhir_server.store.jobs import Jobs, LeaseLost
 from fhir_server.store.resources import Store
@@ -50,7 +50,7 @@ async def test_a_lost_worker_is_replaced_and_told(store: Store, jobs: Jobs) -> N
 
 
 def keys_of(raw: bytes) -> Keys:
-    return Keys(None, 5, 6, ["*", "$new"], [Range("n", 1, 2)])
+    return Keys(None, 5, 6, ["*", "$new"], [("n", 1, 2, ())])
 
 
 async def test_a_reindex_goes_on_where_it_was_interrupted(store: Store, jobs: Jobs) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from fhir_server.access.grant import Grant
-from fhir_server.search.keys import Range
 from fhir_server.store.indexes import (
     BY_KEY_AND_DATE,
     BY_RANGE,
@@ -31,7 +30,7 @@ async def filled(store: Store) -> Store:
                 date=1_000 * n,
                 patient=str(n % 50),
                 keys=[f"code={n % 20}", f"in=Patient/{n % 50}"],
-                ranges=[Range(f"code={n % 20}&value", n, n)],
+                ranges=[(f"code={n % 20}&value", n, n, ())],
             )
             for n in range(2_000)
         ],

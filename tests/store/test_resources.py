@@ -9,7 +9,6 @@ import pytest
 from fhir_server.access.grant import Action, Grant
 from fhir_server.errors import DuplicateId, Forbidden, Gone, NotFound, TooLarge, Unprocessable
 from fhir_server.search.collector import MAX_KEYS
-from fhir_server.search.keys import Range
 from fhir_server.store.blobs import LARGE
 from fhir_server.store.database import Database
 from fhir_server.store.resources import Store, VersionConflict
@@ -43,7 +42,7 @@ async def test_one_bad_member_of_a_group_fails_alone(store: Store) -> None:
     await store.insert([version("taken")], OPEN)
     writes = [version(f"n{i}") for i in range(40)]
     writes[7] = version("taken")
-    writes[9] = version("huge", ranges=[Range("v", 2**80, 2**80)])
+    writes[9] = version("huge", ranges=[("v", 2**80, 2**80, ())])
     answers = await asyncio.gather(
         *(store.insert([one], OPEN) for one in writes), return_exceptions=True
     )

@@ -12,7 +12,7 @@ from fhir_server.fhir import definitions
 from fhir_server.search.collector import MAX_KEYS
 from fhir_server.search.index import Indexer
 from fhir_server.search.intervals import OPEN_END
-from fhir_server.search.keys import Keys, Range
+from fhir_server.search.keys import Keys
 from fhir_server.search.registry import Registry
 
 BASE = "http://server.example/fhir"
@@ -72,10 +72,10 @@ def test_observation() -> None:
         "subject",
         "value-quantity",
     ]
-    assert Range("value-quantity|m", 0.0063, 0.0063) in keys.r
-    assert Range("value-quantity", 6.3, 6.3, ("mm",)) in keys.r
+    assert ("value-quantity|m", 0.0063, 0.0063, ()) in keys.r
+    assert ("value-quantity", 6.3, 6.3, ("mm",)) in keys.r
     named_so = ("=http://loinc.org|4548-4",)
-    assert Range("code-value-quantity=4548-4&|m", 0.0063, 0.0063, named_so) in keys.r
+    assert ("code-value-quantity=4548-4&|m", 0.0063, 0.0063, named_so) in keys.r
     assert len(keys.r) == 4
     assert len(set(keys.k)) == len(keys.k)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as some
 
 from fhir_server.search.collector import Collector
 from fhir_server.search.intervals import over_clinical_date, over_ranges, wanted
+from fhir_server.search.keys import documents
 from fhir_server.search.meets import meets
 
 WIDTH = 5
@@ -42,7 +43,7 @@ def test_ranges(
     out = Collector({}, "")
     for first, last in values:
         out.add_range("x", first, last, WIDTH)
-    document = {"r": [row._asdict() for row in out.ranges]}
+    document = {"r": documents(out.ranges)}
     filter_ = over_ranges(["x"], wanted(prefix, *search, WIDTH, margin))
     expected = any(says(prefix, *search, *value, margin) for value in values)
     assert meets(document, filter_) == expected
