@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bson.raw_bson import RawBSONDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from fhir_server.store.database import Document, available
@@ -20,6 +22,27 @@ from fhir_server.store.outcomes import (
 from fhir_server.store.transaction import Session
 
 
+async def insert(
+    collection: AsyncCollection[Document],
+    documents: Sequence[Document | RawBSONDocument],
+    mongo: AsyncClientSession | None = None,
+) -> list[int]:
+    """Insert them; the places of those whose id is taken, in a transaction the first one's."""
+    try:
+        if len(documents) == 1:
+            # Without the accounts that the driver keeps of many it costs a tenth less.
+            await collection.insert_one(documents[0], session=mongo)
+        else:
+            await collection.insert_many(documents, ordered=mongo is not None, session=mongo)
+    except (DuplicateKeyError, BulkWriteError) as error:
+        if error.has_error_label("TransientTransactionError"):
+            raise
+        if isinstance(error, DuplicateKeyError):
+            return [0]
+        return [fault["index"] for fault in faults(error)]
+    return []
+
+
 class Insertion:
     """Inserts of one type: those of a group each for itself, or all of them in a transaction."""
 
@@ -33,7 +56,7 @@ class Insertion:
     async def _insert(self, documents: Sequence[Document]) -> Sequence[Outcome]:
         outcomes: list[Outcome] = [None] * len(documents)
         with available():
-            for at in await self._send(documents):
+            for at in await insert(self._collection, documents):
                 outcomes[at] = await self._outcome(documents[at])
         return outcomes
 
@@ -47,27 +70,8 @@ class Insertion:
     async def within(self, documents: Sequence[Document], session: Session) -> None:
         """All of them in the transaction, which has to end where one raises DuplicateId."""
         try:
-            taken = await self._send(documents, session.mongo)
+            taken = await insert(self._collection, documents, session.mongo)
         except UNSTORABLE as error:
             raise unstorable(self._type, error) from error
         if taken:
             raise duplicate(self._type, documents[taken[0]]["_id"])
-
-    async def _send(
-        self, documents: Sequence[Document], mongo: AsyncClientSession | None = None
-    ) -> list[int]:
-        """The places of those whose id is taken; in a transaction that is the first one's."""
-        try:
-            if len(documents) == 1:
-                # Without the accounts that the driver keeps of many it costs a tenth less.
-                await self._collection.insert_one(documents[0], session=mongo)
-            else:
-                ordered = mongo is not None
-                await self._collection.insert_many(documents, ordered=ordered, session=mongo)
-        except (DuplicateKeyError, BulkWriteError) as error:
-            if error.has_error_label("TransientTransactionError"):
-                raise
-            if isinstance(error, DuplicateKeyError):
-                return [0]
-            return [fault["index"] for fault in faults(error)]
-        return []
