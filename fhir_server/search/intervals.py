@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from fhir_server.search.kinds import Filter
 
@@ -24,13 +24,8 @@ OPEN_START, OPEN_END = -(2**62), 2**62
 """Where a period without a start or an end begins or ends, in microseconds."""
 
 
-class Row(NamedTuple):
-    """An ordered value: what its key ends with, its interval, and what its unit is called."""
-
-    suffix: str
-    lo: Number
-    hi: Number
-    units: tuple[str, ...] = ()
+Row: TypeAlias = tuple[str, Number, Number, tuple[str, ...]]
+"""An ordered value: what its key ends with, its interval, and what its unit is called."""
 
 
 class Wanted(NamedTuple):

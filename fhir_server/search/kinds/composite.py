@@ -123,10 +123,10 @@ def _write_rows(
             for suffix, low, high, units in rows:
                 out.add_range(key + suffix, low, high, width, units + names)
         else:
-            for first, second in itertools.product(rows, ordered[1][1]):
-                suffix = f"{first.suffix}&{second.suffix}"
-                units = paired_names(("", *first.units), ("", *second.units))
-                out.add_pair(key + suffix, first.lo, second.lo, units + names)
+            for one, other in itertools.product(rows, ordered[1][1]):
+                (suffix, first, _, units), (ending, second, _, others) = one, other
+                both = paired_names(("", *units), ("", *others))
+                out.add_pair(f"{key}{suffix}&{ending}", first, second, both + names)
 
 
 def values_of(component: Component, walk: Walk, value: dict[str, Any], out: Collector) -> Values:

@@ -68,7 +68,7 @@ class Date:
 
     def component_rows(self, parameter: Parameter, node: Node, out: Collector) -> Sequence[Row]:
         """The ordered values of the node in a composite."""
-        return [Row("", low, high) for low, high in spans(node, out.zone)]
+        return [("", low, high, ()) for low, high in spans(node, out.zone)]
 
     def component_ways(
         self, parameter: Parameter, value: str, context: MatchContext

@@ -32,8 +32,8 @@ class Number:
     def index(self, parameter: Parameter, nodes: Sequence[Node], out: Collector) -> None:
         out.seen[parameter.code] = None
         for node in nodes:
-            for row in self.component_rows(parameter, node, out):
-                out.add_range(parameter.code, row.lo, row.hi, 0)
+            for _, low, high, _ in self.component_rows(parameter, node, out):
+                out.add_range(parameter.code, low, high, 0)
 
     def match(
         self, parameter: Parameter, modifier: str, values: Sequence[str], context: MatchContext
@@ -52,8 +52,8 @@ class Number:
         if type_ == "Range":
             low, high = value.get("low", {}), value.get("high", {})
             first = float(low.get("value", -math.inf))
-            return [Row("", first, float(high.get("value", math.inf)))]
-        return [Row("", float(value), float(value))]
+            return [("", first, float(high.get("value", math.inf)), ())]
+        return [("", float(value), float(value), ())]
 
     def component_ways(
         self, parameter: Parameter, value: str, context: MatchContext

@@ -87,7 +87,7 @@ def rows(node: Node) -> Sequence[Row]:
     """The ordered values of a Quantity or what is like one, per way to name its unit."""
     type_, value = node
     if not isinstance(value, dict):
-        return [Row("", float(value), float(value))] if isinstance(value, (int, Decimal)) else []
+        return [("", float(value), float(value), ())] if isinstance(value, (int, Decimal)) else []
     if type_ == "Range":
         return _of_range(value)
     if type_ == "SampledData":
@@ -106,11 +106,11 @@ def _of_range(value: dict[str, Any]) -> Sequence[Row]:
     if "value" not in low and "value" not in high:
         return []
     if low and high and _measured_in(low) != _measured_in(high):
-        ends = {row.suffix: row.hi for row in _rows(high["value"], high["value"], high, "")}
+        ends = {suffix: end for suffix, _, end, _ in _rows(high["value"], high["value"], high, "")}
         return [
-            Row(row.suffix, row.lo, ends[row.suffix])
-            for row in _rows(low["value"], low["value"], low, "")
-            if row.suffix in ends and row.suffix
+            (suffix, start, ends[suffix], ())
+            for suffix, start, _, _ in _rows(low["value"], low["value"], low, "")
+            if suffix in ends and suffix
         ]
     return _rows(low.get("value"), high.get("value"), unit, "")
 
@@ -183,9 +183,10 @@ def _rows_of(
 
     The second row is in canonical units, or in its own where UCUM cannot convert it.
     """
-    first = Row("", *_bounds(low, high, comparator), unit.names)
+    lower, upper = _bounds(low, high, comparator)
+    plain = ("", lower, upper, unit.names)
     if not unit.suffix:
-        return (first,)
+        return (plain,)
     if unit.canonical:
         start = None if low is None else _in_canonical(low, unit.code)
         if high is low:
@@ -193,8 +194,8 @@ def _rows_of(
         else:
             end = None if high is None else _in_canonical(high, unit.code)
         if (low is None or start is not None) and (high is None or end is not None):
-            return first, Row(unit.canonical, *_bounds(start, end, comparator))
-    return first, Row(unit.suffix, first.lo, first.hi)
+            return plain, (unit.canonical, *_bounds(start, end, comparator), ())
+    return plain, (unit.suffix, lower, upper, ())
 
 
 def _bounds(
