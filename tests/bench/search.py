@@ -20,7 +20,6 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,9 +32,9 @@ from fhir_server.app import create_app
 from fhir_server.garbage import spare_tables
 from fhir_server.settings import Settings
 from fhir_server.store import embedded
-from tests.bench.search_data import BORN, CATEGORIES, CODES, EACH, fill
+from tests.bench.search_cases import CASES, ROWS, Case
+from tests.bench.search_data import EACH, fill
 
-ROWS = 20
 SIZES = {"10k": 10_000, "100k": 100_000, "1M": 1_000_000}
 SMALL = SIZES["10k"] // EACH
 MEDIAN, P99, KEYS, RATIO = 20, 100, 3, 1.5
@@ -43,100 +42,6 @@ MEDIAN, P99, KEYS, RATIO = 20, 100, 3, 1.5
 
 BEGIN, END = "<!-- search -->", "<!-- /search -->"
 COLUMNS = ("search", "median ms", "p99 ms", "rows", "keys/row", "at 10,000", "ratio", "missed")
-
-Make = Callable[[random.Random, int], str]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A kind of search; `fused` ones may examine 3 keys for each row at most."""
-
-    name: str
-    make: Make
-    fused: bool = True
-
-
-def _month(chance: random.Random) -> str:
-    return f"{chance.randint(2016, 2025)}-{chance.randint(1, 12):02}"
-
-
-def _code(chance: random.Random) -> str:
-    return f"http://loinc.org|{chance.choice(CODES)}"
-
-
-def _person(chance: random.Random, people: int) -> str:
-    return f"p{chance.randrange(people)}"
-
-
-def _born(chance: random.Random, people: int) -> str:
-    """Birth dates of about one and a half pages of people, however many there are in all."""
-    first, last = BORN
-    width = (last - first) * 3 * ROWS // (2 * people)
-    since = first + chance.random() * (last - first - width)
-    return f"birthdate=ge{since}&birthdate=lt{since + width}"
-
-
-CASES = [
-    Case("code+date", lambda c, n: f"Observation?code={_code(c)}&date=ge{_month(c)}"),
-    Case(
-        "code+value-quantity",
-        lambda c, n: (
-            f"Observation?code={_code(c)}&value-quantity=gt{c.randint(50, 150)}"
-            "|http://unitsofmeasure.org|kg"
-        ),
-    ),
-    Case(
-        "category+date",
-        lambda c, n: f"Observation?category={c.choice(CATEGORIES)}&date={_month(c)}",
-    ),
-    Case("patient+code", lambda c, n: f"Observation?patient={_person(c, n)}&code={_code(c)}"),
-    Case(
-        "patient+code+date",
-        lambda c, n: f"Observation?patient={_person(c, n)}&code={_code(c)}&date=ge{_month(c)}",
-    ),
-    Case("code+_sort=-date", lambda c, n: f"Observation?code={_code(c)}&_sort=-date"),
-    Case(
-        "composite",
-        lambda c, n: (
-            f"Observation?code-value-quantity={_code(c)}$lt{c.randint(50, 150)}"
-            "|http://unitsofmeasure.org|kg"
-        ),
-    ),
-    Case(
-        "component composite",
-        lambda c, n: (
-            "Observation?component-code-value-quantity=http://loinc.org|8480-6$gt"
-            f"{c.randint(100, 170)}||mm[Hg]"
-        ),
-    ),
-    Case(
-        "chain patient.birthdate",
-        lambda c, n: (
-            f"Observation?code={_code(c)}&patient.birthdate="
-            f"{c.randint(1930, 2009)}-{c.randint(1, 12):02}"
-        ),
-        fused=False,
-    ),
-    Case("chain alone", lambda c, n: "Observation?patient.birthdate=lt1970", fused=False),
-    Case(
-        "_has",
-        lambda c, n: f"Patient?_has:Observation:patient:code={_code(c)}&{_born(c, n)}",
-        fused=False,
-    ),
-    Case(
-        "_has alone",
-        lambda c, n: f"Patient?_has:Observation:patient:code={_code(c)}",
-        fused=False,
-    ),
-    Case(
-        "_has, rare",
-        lambda c, n: (
-            "Patient?_has:Observation:patient:component-code-value-quantity="
-            "http://loinc.org|8480-6$gt178||mm[Hg]"
-        ),
-        fused=False,
-    ),
-]
 
 
 @dataclass
