@@ -164,7 +164,7 @@ def parse_instant_range(text: str, zone: tzinfo = UTC) -> tuple[int, int]:
         else:
             low, high = _midnight(int(year), int(month)), _midnight(int(year), int(month) + 1)
         return _at(low, zone), _at(high, zone) - 1
-    days = _begin(day)
+    days = (date.fromisoformat(day).toordinal() - _EPOCH) * _DAY_LENGTH
     if hour is None:
         return _at(days, zone), _at(days + _DAY_LENGTH, zone) - 1
     low = days + (int(hour) * 60 + int(minute)) * 60 * _SECOND
@@ -181,12 +181,6 @@ def parse_instant_range(text: str, zone: tzinfo = UTC) -> tuple[int, int]:
     elif offset != "Z":
         low -= _ahead(offset)
     return low, low + length - 1
-
-
-@lru_cache(maxsize=4_096)
-def _begin(day: str) -> int:
-    """Microseconds from 1970 to the begin of `YYYY-MM-DD`; many things happen on one day."""
-    return _midnight(int(day[:4]), int(day[5:7]), int(day[8:]))
 
 
 @lru_cache(maxsize=256)

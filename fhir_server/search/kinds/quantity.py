@@ -175,11 +175,11 @@ def _unit_of(system: str | None, code: str | None, name: str | None) -> _Unit:
     return _Unit(names, _suffix(system, code), "" if base is None else f"|{base}", code)
 
 
-@lru_cache(maxsize=4_096)
+@lru_cache(maxsize=64)
 def _rows_of(
     low: Decimal | int | None, high: Decimal | int | None, unit: _Unit, comparator: str
 ) -> tuple[Row, ...]:
-    """Kept, since a value comes once by itself and once with its code, and in other resources.
+    """Kept for a moment: a value comes once by itself and once with its code.
 
     The second row is in canonical units, or in its own where UCUM cannot convert it.
     """
