@@ -189,13 +189,10 @@ def stamp(resource: Resource, elements: Elements, version: int, updated: int) ->
 def _members(
     resource: Resource, elements: Elements, without: Container[str] = frozenset()
 ) -> list[bytes]:
-    found = []
-    for name, value in resource.items():
-        if name not in without:
-            known = elements.get(name)
-            found.append(
-                known.member
-                if known is not None and known.value is value
-                else b",%b:%b" % (codec.encode(name), codec.encode(value))
-            )
-    return found
+    return [
+        known.member
+        if (known := elements.get(name)) is not None and known.value is value
+        else b",%b:%b" % (codec.encode(name), codec.encode(value))
+        for name, value in resource.items()
+        if name not in without
+    ]
