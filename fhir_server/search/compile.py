@@ -98,12 +98,12 @@ def implied(plain: Plain, context: MatchContext) -> list[Part]:
     if parameter.type != "composite" or plain.modifier:
         return []
     code = part_bound(parameter, ("token",), plain.values, context)
-    if code is None or code.keys() != {"k"}:
+    if code is None:
         return []
-    value = None
-    if isinstance(code["k"], dict) and "$elemMatch" in code["k"]:
-        value = part_bound(parameter, ORDERED, plain.values, context)
-    return [Part(_rank(parameter), bound) for bound in (code, value) if bound]
+    bounds = [code] if code.keys() == {"k"} else []
+    if not bounds or (isinstance(code["k"], dict) and "$elemMatch" in code["k"]):
+        bounds.append(part_bound(parameter, ORDERED, plain.values, context) or {})
+    return [Part(_rank(parameter), bound) for bound in bounds if bound]
 
 
 def combine(parts: Iterable[Part]) -> Filter:

@@ -25,8 +25,9 @@ class Component:
 
     `walks` find them, per type of the element that the composite is about. Where that is the
     resource itself and the part's own parameter has further ordered values (SampledData beside
-    Quantity), `beyond` finds those; `whole` tells that the two together are all it has. `width` is
-    how long an ordered value may be for a row of its own, None where the values are texts.
+    Quantity), `beyond` finds those; `whole` tells that the two together are all it has, `inside`
+    that all of the part's values are its own parameter's too. `width` is how long an ordered value
+    may be for a row of its own, None where the values are texts.
     """
 
     parameter: Parameter
@@ -34,6 +35,7 @@ class Component:
     walks: Mapping[str, Walk]
     beyond: Walk | None
     whole: bool
+    inside: bool
     width: int | None
 
 
@@ -191,7 +193,7 @@ class Registry:
             paths=plain,
             leaves=ends,
             targets=self._targets(definition, ends),
-            components=self._components(definition, type_, ends),
+            components=self._components(definition, type_, plain or (), ends),
             stored=(definition.code,),
             added=definition in self.added,
             clinical_date=CLINICAL_DATE.get(type_) == definition.code,
@@ -200,7 +202,11 @@ class Registry:
         )
 
     def _components(
-        self, definition: SearchParameter, type_: str, contexts: Iterable[Leaf]
+        self,
+        definition: SearchParameter,
+        type_: str,
+        around: Iterable[Path],
+        contexts: Iterable[Leaf],
     ) -> tuple[Component, ...]:
         named = [
             parameter
@@ -233,8 +239,10 @@ class Registry:
                 else None
             )
             whole = set(walks) == {type_} and (beyond is not None or not further)
+            places = {(*context, *path) for context in around for path in paths}
+            inside = len(paths) == len(sides) and places <= set(parameter.paths or ())
             width = getattr(parameter.kind, "width", None)
-            found.append(Component(parameter, sides, walks, beyond, whole, width))
+            found.append(Component(parameter, sides, walks, beyond, whole, inside, width))
         return tuple(found)
 
     def _systems(self, ends: Iterable[Leaf]) -> dict[str, str]:

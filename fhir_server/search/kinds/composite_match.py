@@ -90,7 +90,8 @@ def part_bound(
     """
     for at, component in enumerate(parameter.components):
         known = context.registry.find(context.type, component.parameter.code)
-        if known is not None and known.type in types and known.url == component.parameter.url:
+        same = known is not None and known.url == component.parameter.url and component.inside
+        if known is not None and same and known.type in types:
             given = [_parts(parameter, value)[at] for value in values]
             return known.kind.match(known, "", given, context)
     return None

@@ -8,6 +8,8 @@ import pytest
 
 from fhir_server.fhir import definitions
 from fhir_server.fhir.definitions import Component, SearchParameter
+from fhir_server.search.compile import compile_plain, implied
+from fhir_server.search.conditions import Plain
 from fhir_server.search.index import Indexer
 from fhir_server.search.kinds import MatchContext
 from fhir_server.search.meets import meets, searchable
@@ -28,7 +30,20 @@ RANGE = SearchParameter(
         Component(f"{STANDARD}/Observation-component-value-quantity", "value.as(Quantity)"),
     ),
 )
-REGISTRY = Registry(LOADED, [RANGE])
+PART = SearchParameter(
+    code="part",
+    url="http://example.org/SearchParameter/part",
+    name="part",
+    type="composite",
+    base=("Observation",),
+    expression="Observation",
+    components=(
+        Component(f"{STANDARD}/clinical-code", "component.code"),
+        Component(f"{STANDARD}/Observation-value-quantity", "component.value.as(Quantity)"),
+    ),
+)
+"""A composite of elements that its parts' own parameters do not know."""
+REGISTRY = Registry(LOADED, [RANGE, PART])
 CONTEXT = MatchContext("Observation", REGISTRY, "http://server.example/fhir", 0)
 INDEX = Indexer(LOADED, REGISTRY, CONTEXT.base_url)
 
@@ -50,6 +65,29 @@ OBSERVATION: dict[str, Any] = {
         }
     ],
 }
+
+
+@pytest.mark.parametrize(
+    ("search", "asked"),
+    [
+        ("part=c$7", []),
+        (f"part={LOINC}|$7", []),
+        ("code-value-quantity=1-2$5", ["k"]),
+        (f"code-value-quantity={LOINC}|$5", ["k", "r"]),
+        (f"code-value-quantity={LOINC}|$5,urn:other|$9", ["$or"]),
+        (f"code-value-quantity={LOINC}|$5,1-2$9", ["$or"]),
+        (f"component-code-value-quantity={LOINC}|$7", ["k", "r"]),
+    ],
+)
+def test_what_meets_a_composite_meets_what_its_parts_ask_for(search: str, asked: list[str]) -> None:
+    code, _, value = search.partition("=")
+    parameter = REGISTRY.find("Observation", code)
+    assert parameter is not None
+    plain = Plain(parameter, "", tuple(value.split(",")))
+    document = searchable("a", 0, INDEX(OBSERVATION))
+    parts = [part.filter for part in (compile_plain(plain, CONTEXT), *implied(plain, CONTEXT))]
+    assert all(meets(document, filter_) for filter_ in parts)
+    assert [name for filter_ in parts[1:] for name in filter_] == asked
 
 
 def found(search: str) -> bool:
