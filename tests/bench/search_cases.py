@@ -59,7 +59,7 @@ CASES = [
     ),
     Case(
         "category+date",
-        lambda c, n: f"Observation?category={c.choice(CATEGORIES)}&date={_month(c)}",
+        lambda c, n: f"Observation?category={c.choice(CATEGORIES)}&date={c.randint(2016, 2025)}",
     ),
     Case("patient+code", lambda c, n: f"Observation?patient={_person(c, n)}&code={_code(c)}"),
     Case(
