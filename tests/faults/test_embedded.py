@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
-import socketserver
+import socket
 import stat
 import subprocess
 import sys
 import textwrap
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,32 +59,19 @@ def test_it_moves_when_its_port_was_taken(tmp_path: Path) -> None:
     first = embedded.start(tmp_path, cache_gb=0.25)
     _put(first.uri, 5)
     first.stop()
-    port = int(first.uri.partition("@")[2].partition("/")[0].rpartition(":")[2])
-    socketserver.TCPServer.allow_reuse_address = True
-    with _taken(port):
+    # The port is taken before it is written down as the last one: were it the other way round,
+    # somebody else could take it in between, and give it back at the wrong moment.
+    with socket.create_server(("127.0.0.1", 0)) as squatter:
+        taken = squatter.getsockname()[1]
+        record = tmp_path / "mongod" / "state.json"
+        record.write_text(json.dumps(json.loads(record.read_text()) | {"port": taken}))
         second = embedded.start(tmp_path, cache_gb=0.25)
         try:
-            assert second.uri != first.uri
+            assert f":{taken}/" not in second.uri
             assert _get(second.uri) == 5
             _put(second.uri, 6)
         finally:
             second.stop()
-
-
-@contextmanager
-def _taken(port: int) -> Iterator[None]:
-    """The port is in use: by us or, where somebody was faster, by them."""
-    try:
-        squatter = socketserver.TCPServer(("127.0.0.1", port), socketserver.BaseRequestHandler)
-    except OSError:
-        yield
-        return
-    with squatter:
-        threading.Thread(target=squatter.serve_forever, args=(0.05,)).start()
-        try:
-            yield
-        finally:
-            squatter.shutdown()
 
 
 def test_one_that_outlived_its_server_is_used_again(tmp_path: Path) -> None:
