@@ -80,7 +80,8 @@ def _validated(
     file: File, validator: Validator, profiles: list[str]
 ) -> list[tuple[str, list[Issue]]]:
     """The issues of each resource of a file, with its line where there are many."""
-    body = file.read()
+    with file.open() as content:
+        body = content.read()
     bodies = [("", body)]
     if file.kind == ".ndjson":
         lines = enumerate(body.splitlines(), 1)

@@ -6,15 +6,13 @@ A file is FHIR JSON (`.json`), XML (`.xml`) or NDJSON (`.ndjson`), plain or with
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import zstandard
+from fhir_server.loading.content import FAULTS, Content, frames
 
 KINDS = (".json", ".ndjson", ".xml")
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.zst")
@@ -42,9 +40,9 @@ class File(NamedTuple):
                 return turn
         return len(_FIRST)
 
-    def read(self) -> bytes:
-        """The unpacked bytes. Raises OSError or ValueError where they cannot be unpacked."""
-        return _unpack(self.path.name.lower())(self.path)
+    def open(self) -> Content:
+        """What it holds, unpacked; to be closed by `with`."""
+        return Content(self.path)
 
 
 class UnknownFile(ValueError):
@@ -104,32 +102,13 @@ def _extract(path: Path, folder: Path) -> None:
                 archive.extractall(folder)  # noqa: S202 - zipfile keeps members below the folder
         elif low.endswith(".zst"):
             with (
-                path.open("rb") as packed,
-                zstandard.ZstdDecompressor().stream_reader(packed) as plain,
+                path.open("rb", buffering=0) as packed,
+                frames(packed) as plain,
                 tarfile.open(fileobj=plain, mode="r|") as tar,
             ):
                 tar.extractall(folder, filter="data")
         else:
             with tarfile.open(path) as tar:
                 tar.extractall(folder, filter="data")
-    except (zipfile.BadZipFile, tarfile.TarError, zstandard.ZstdError, EOFError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, *FAULTS) as error:
         raise UnknownFile(f"{path} cannot be unpacked: {error}") from None
-
-
-def _unpack(name: str) -> Callable[[Path], bytes]:
-    if name.endswith(".gz"):
-        return lambda path: gzip.decompress(path.read_bytes())
-    if name.endswith(".bz2"):
-        return lambda path: bz2.decompress(path.read_bytes())
-    if name.endswith(".zst"):
-        return _unzstd
-    return Path.read_bytes
-
-
-def _unzstd(path: Path) -> bytes:
-    # Frames written as a stream do not tell their size, so they are read as one.
-    with path.open("rb") as packed, zstandard.ZstdDecompressor().stream_reader(packed) as plain:
-        try:
-            return plain.read()
-        except zstandard.ZstdError as error:
-            raise ValueError(str(error)) from None

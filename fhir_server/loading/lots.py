@@ -20,14 +20,13 @@ MOST_KNOWN = 100_000
 class Lot(NamedTuple):
     """Lines of the file `file`: what they ask for, and those that are no resources.
 
-    `bytes` is what they take up in the unpacked file. `waits` where what comes before them must be
-    done first, because one of them names a resource again: the later line shall win.
+    `waits` where what comes before them must be done first, because one of them names a resource
+    again: the later line shall win.
     """
 
     file: str
     items: list[Submission]
     unloadable: list[Unloadable]
-    bytes: int
     waits: bool
 
 
@@ -38,24 +37,25 @@ def lots(
     most_bytes: int = LOT_BYTES,
     known: int = MOST_KNOWN,
 ) -> Iterator[Lot]:
-    """The lines in their order, `size` of them together at most."""
+    """The lines in their order, `size` of them together at most; read as the lots are needed."""
     seen: set[str] = set()
-    lot = Lot(file, [], [], 0, False)
+    lot = Lot(file, [], [], False)
     weight = 0
     for item in items:
-        if isinstance(item, Unloadable):
-            lot.unloadable.append(item)
-            continue
-        again = item.method == "PUT" and (item.path in seen or len(seen) >= known)
-        if again or len(lot.items) >= size or weight >= most_bytes:
-            yield lot._replace(bytes=weight)
-            lot = Lot(file, [], [], 0, again)
+        name = item.path if isinstance(item, Submission) and item.method == "PUT" else ""
+        again = bool(name) and (name in seen or len(seen) >= known)
+        if again or len(lot.items) + len(lot.unloadable) >= size or weight >= most_bytes:
+            yield lot
+            lot = Lot(file, [], [], again)
             weight = 0
             if again:
                 seen.clear()
-        if item.method == "PUT":
-            seen.add(item.path)
+        if isinstance(item, Unloadable):
+            lot.unloadable.append(item)
+            continue
+        if name:
+            seen.add(name)
         lot.items.append(item)
         weight += len(item.body) + 1
     if lot.items or lot.unloadable:
-        yield lot._replace(bytes=weight)
+        yield lot

@@ -43,8 +43,9 @@ def fitting(files: Sequence[File]) -> int:
 class Processes:
     """Processes at work; each does one file or lot at a time."""
 
-    def __init__(self, children: Sequence[Child]) -> None:
+    def __init__(self, children: Sequence[Child], longest: int) -> None:
         self.size = len(children)
+        self.longest = longest
         self._idle: asyncio.Queue[Child] = asyncio.Queue()
         for child in children:
             self._idle.put_nowait(child)
@@ -80,7 +81,7 @@ async def started(count: int, opener: Opener, settings: Settings) -> AsyncIterat
             theirs.close()  # so that its end is the end of the pipe
             children.append((process, ours))
         await asyncio.gather(*(asyncio.to_thread(_receive, ours) for _, ours in children))
-        yield Processes(children)
+        yield Processes(children, settings.max_body_bytes)
         for _, ours in children:
             ours.send(None)
         for process, _ in children:

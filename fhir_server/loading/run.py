@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from time import perf_counter
@@ -68,18 +68,20 @@ async def _file(
     file: File, send: Send, gate: asyncio.Semaphore, report: Report, advance: Advance
 ) -> None:
     async with gate:
-        try:
-            body = await asyncio.to_thread(file.read)
-        except (OSError, ValueError, EOFError) as fault:
-            report.failures.append(unreadable(file, fault))
-        else:
-            await load_lines(file.name, submissions(file.kind, body), send, report, advance)
-        advance(file.size, 0)
+        size = file.size
+        told = 0
+        with file.open() as content:
 
+            def items() -> Iterator[Submission | Unloadable]:
+                nonlocal told
+                for item in submissions(file.kind, content):
+                    yield item
+                    if read := content.position - told:
+                        told += read
+                        advance(read, 0)
 
-def unreadable(file: File, fault: Exception) -> Failure:
-    """The failure of a file that cannot be unpacked."""
-    return Failure(file.name, "", 0, (f"The file cannot be unpacked: {fault}",))
+            await load_lines(file.name, items(), send, report, advance)
+        advance(size - told, 0)
 
 
 async def load_lines(

@@ -8,22 +8,24 @@ from itertools import groupby
 from time import perf_counter
 from typing import Protocol
 
+from fhir_server.loading.content import Content
 from fhir_server.loading.files import File
 from fhir_server.loading.lots import Lot, lots
-from fhir_server.loading.run import Advance, Failure, Report, unreadable
+from fhir_server.loading.run import Advance, Failure, Report
 from fhir_server.loading.submissions import submissions
 
 OPEN_FILES = 2
-"""NDJSON files whose lines are held in memory at once."""
+"""NDJSON files that are read side by side, each by a few lots more than the crew has hands."""
 
 DATA_SET = 8
 """Files that make a folder a data set of its own."""
 
 
 class Crew(Protocol):
-    """Those who load; `size` is how many pieces of work they do at once."""
+    """Those who load: `size` pieces of work at once, lines of `longest` bytes at most."""
 
     size: int
+    longest: int
 
     async def do(self, item: File | Lot) -> Report:
         """What became of a file or lot, when one of them was free and did it."""
@@ -85,41 +87,50 @@ async def _lines(
     advance: Advance,
 ) -> None:
     async with reading:
-        try:
-            body = await asyncio.to_thread(file.read)
-        except (OSError, ValueError, EOFError) as fault:
-            report.failures.append(unreadable(file, fault))
-            advance(file.size, 0)
-            return
-        packed = file.size / max(len(body), 1)
+        size = file.size
         told = 0
         places: list[Failure] = []
         gate = asyncio.Semaphore(crew.size + 1)
 
-        async def submit(lot: Lot) -> None:
+        async def submit(lot: Lot, read: int) -> None:
             nonlocal told
             try:
                 done = await crew.do(lot)
             finally:
                 gate.release()
+            places.extend(Failure(file.name, x.place, 0, (str(x),)) for x in lot.unloadable)
             places.extend(done.failures)
             report.entries += done.entries
-            size = min(int(lot.bytes * packed), file.size - told)
-            told += size
-            advance(size, done.entries)
+            told += read
+            advance(read, done.entries)
 
-        waiting = lots(file.name, submissions(file.kind, body))
-        following = next(waiting, None)
-        while following is not None:
-            async with asyncio.TaskGroup() as group:
-                lot: Lot | None = following
-                while lot is not None:
-                    await gate.acquire()
-                    places += [Failure(file.name, x.place, 0, (str(x),)) for x in lot.unloadable]
-                    group.create_task(submit(lot))
-                    following = lot = next(waiting, None)
-                    if lot is not None and lot.waits:
-                        break
-        places.sort(key=lambda failure: int(failure.place.rpartition(" ")[2]))
-        report.failures += places
-        advance(file.size - told, 0)
+        with file.open() as content:
+            waiting = _measured(
+                lots(file.name, submissions(file.kind, content, crew.longest)), content
+            )
+            following = next(waiting, None)
+            while following is not None:
+                async with asyncio.TaskGroup() as group:
+                    while following is not None:
+                        lot, read = following
+                        await gate.acquire()
+                        group.create_task(submit(lot, read))
+                        following = next(waiting, None)
+                        if following is not None and following[0].waits:
+                            break
+        report.failures += sorted(places, key=_line)
+        advance(size - told, 0)
+
+
+def _measured(waiting: Iterator[Lot], content: Content) -> Iterator[tuple[Lot, int]]:
+    """Each lot, and how many bytes of the file were read for it."""
+    before = 0
+    for lot in waiting:
+        position = content.position
+        yield lot, position - before
+        before = position
+
+
+def _line(failure: Failure) -> tuple[int, bool]:
+    """What sorts failures by line; what says that there is nothing `after line 7` comes after 7."""
+    return int(failure.place.rpartition(" ")[2] or 0), failure.place.startswith("after")

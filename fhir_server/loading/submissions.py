@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from fhir_server.errors import FhirError
 from fhir_server.fhir.codec import encode
 from fhir_server.fhir.xml import from_xml
+from fhir_server.loading.content import Unreadable
+
+LONGEST = 1024 * 1024 * 1024
+"""Bytes of a line at most, where it is not known how much the server takes."""
 
 _PROCESSED = ("transaction", "batch")
 _GATHERED = ("collection", "searchset")
+_SKIPPED = 1024 * 1024
 
 T = TypeVar("T")
 
@@ -35,6 +40,18 @@ class Reply(NamedTuple):
 
 
 Send = Callable[[Submission], Awaitable[Reply]]
+
+
+class Source(Protocol):
+    """Where content is read from: `content.Content`, or any binary stream."""
+
+    def read(self) -> bytes:
+        """All that is left."""
+        ...
+
+    def readline(self, size: int, /) -> bytes:
+        """The bytes to the end of a line, `size` at most; none at the end."""
+        ...
 
 
 class Unloadable(ValueError):
@@ -74,29 +91,55 @@ class _Transaction(msgspec.Struct, rename="camel"):
     type: str = "transaction"
 
 
-def submissions(kind: str, body: bytes) -> Iterator[Submission | Unloadable]:
+def submissions(
+    kind: str, content: Source, longest: int = LONGEST
+) -> Iterator[Submission | Unloadable]:
     """The requests that load a file of one of `files.KINDS`, resources byte for byte as in it.
 
     Transactions and batches are sent as they are; collections and search results become one
     transaction of their resources; any other resource, and each line of NDJSON, is stored under
-    its own id, or under a new one where it has none. What is no resource comes as Unloadable.
+    its own id, or under a new one where it has none. What is no resource comes as Unloadable, and
+    so do a line of more than `longest` bytes and the fault at which the file cannot be read on.
+    Lines are read as they are needed.
     """
+    if kind == ".ndjson":
+        yield from _lines(content, longest)
+        return
     try:
-        if kind == ".ndjson":
-            yield from _lines(body)
-        else:
-            yield _whole(_from_xml(body) if kind == ".xml" else body)
+        body = content.read()
+        yield _whole(_from_xml(body) if kind == ".xml" else body)
+    except Unreadable as fault:
+        yield Unloadable(str(fault))
     except Unloadable as fault:
         yield fault
 
 
-def _lines(body: bytes) -> Iterator[Submission | Unloadable]:
-    for number, line in enumerate(body.splitlines(), 1):
-        if line.strip():
-            try:
-                yield _single(line, f"line {number}")
-            except Unloadable as fault:
-                yield fault
+def _lines(content: Source, longest: int) -> Iterator[Submission | Unloadable]:
+    number = 0
+    try:
+        while line := content.readline(longest + len(b"\r\n")):
+            number += 1
+            body = line.rstrip(b"\r\n")
+            if len(body) > longest:
+                _skip(content, line)
+                text = f"The line has more than the {longest} bytes that are accepted"
+                yield Unloadable(text, f"line {number}")
+            elif body.strip():
+                yield _line(body, f"line {number}")
+    except Unreadable as fault:
+        yield Unloadable(str(fault), f"after line {number}" if number else "")
+
+
+def _skip(content: Source, line: bytes) -> None:
+    while line and not line.endswith(b"\n"):
+        line = content.readline(_SKIPPED)
+
+
+def _line(body: bytes, place: str) -> Submission | Unloadable:
+    try:
+        return _single(body, place)
+    except Unloadable as fault:
+        return fault
 
 
 def _from_xml(body: bytes) -> bytes:

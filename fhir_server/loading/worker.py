@@ -59,6 +59,7 @@ class Alone:
 
     def __init__(self, services: Services, size: int) -> None:
         self.size = size
+        self.longest = services.settings.max_body_bytes
         self._services = services
         self._gate = asyncio.Semaphore(size)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -36,7 +37,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
 
 def lot(*resources: dict[str, Any]) -> Lot:
     body = b"\n".join(json.dumps(one).encode() for one in resources)
-    (made,) = lots("f.ndjson", submissions(".ndjson", body))
+    (made,) = lots("f.ndjson", submissions(".ndjson", io.BytesIO(body)))
     return made
 
 

@@ -10,6 +10,7 @@ import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import httpx
@@ -93,6 +94,28 @@ def test_what_fails_is_told_at_the_end_and_the_rest_goes_on(way, server, folder,
     assert "line 2" in told
     assert "3 failed" in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("way", ["store", "url"])
+def test_a_file_that_is_cut_off_is_loaded_up_to_there(way, server, folder, tmp_path):
+    system = f"https://example.org/cut/{way}"
+    code = {"coding": [{"system": system}]}
+    lines = (
+        json.dumps({"resourceType": "Basic", "code": {**code, "text": token_hex(100)}})
+        for _ in range(500)
+    )
+    packed = gzip.compress("\n".join(lines).encode())
+    (tmp_path / "a.ndjson.gz").write_bytes(packed[: len(packed) // 2])
+    (tmp_path / "b.ndjson").write_text(json.dumps({"resourceType": "Basic", "code": code}))
+    done = run("load", tmp_path, *into(server, folder, way))
+    assert done.returncode == 1
+    told = re.search(r"a\.ndjson\.gz after line (\d+)\s+The file cannot be unpacked", done.stderr)
+    assert told, done.stderr
+    loaded = int(told[1]) + 1
+    assert 100 < loaded < 400
+    assert f"Loaded {loaded} entries of 2 files" in done.stdout
+    assert "1 failed" in done.stderr
+    assert total(server, f"Basic?code={system}|") == loaded
 
 
 def test_a_failing_transaction_names_its_entry_and_leaves_nothing(server, folder, tmp_path):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from fhir_server.loading.content import Unreadable
 from fhir_server.loading.files import UnknownFile, find
 
 BODY = b'{"resourceType":"Patient"}'
@@ -65,7 +66,8 @@ def test_a_file_is_read_unpacked(name, tmp_path, scratch):
     path = tmp_path / name
     path.write_bytes(PACKED[name]())
     (file,) = find([path], scratch)
-    assert file.read() == BODY
+    with file.open() as content:
+        assert content.read() == BODY
     assert file.kind == (".ndjson" if "ndjson" in name else ".xml" if "xml" in name else ".json")
 
 
@@ -108,13 +110,40 @@ def test_a_broken_archive_is_refused(name, tmp_path, scratch):
         find([path], scratch)
 
 
+def test_an_archive_of_several_frames_is_unpacked_whole_or_not_at_all(tmp_path, scratch):
+    path = tmp_path / "a.tar.zst"
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:") as tar:
+        for number in range(3):
+            member = tarfile.TarInfo(f"{number}.json")
+            member.size = len(BODY)
+            tar.addfile(member, io.BytesIO(BODY))
+    whole = buffer.getvalue()
+    compress = zstandard.ZstdCompressor().compress
+    packed = compress(whole[:1024]) + compress(whole[1024:])  # a header and a body come to 1024
+    path.write_bytes(packed)
+    assert len(find([path], scratch)) == 3
+    path.write_bytes(packed[:-5])
+    with pytest.raises(UnknownFile, match="cannot be unpacked"):
+        find([path], scratch)
+
+
+def test_a_damaged_archive_is_refused(tmp_path, scratch):
+    path = tmp_path / "a.tar.gz"
+    packed = bytearray(tarred("w:gz"))
+    packed[20:40] = b"\xff" * 20
+    path.write_bytes(packed)
+    with pytest.raises(UnknownFile, match="cannot be unpacked"):
+        find([path], scratch)
+
+
 @pytest.mark.parametrize("name", ["a.json.gz", "a.json.bz2", "a.json.zst"])
 def test_a_broken_file_raises_when_it_is_read(name, tmp_path, scratch):
     path = tmp_path / name
     path.write_bytes(b"this is not packed at all")
     (file,) = find([path], scratch)
-    with pytest.raises((OSError, ValueError)):
-        file.read()
+    with file.open() as content, pytest.raises(Unreadable, match="cannot be unpacked"):
+        content.read()
 
 
 def test_an_archive_cannot_write_outside_of_its_folder(tmp_path, scratch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 from fhir_server.loading.files import File
@@ -18,7 +19,7 @@ def lines(*ids: str) -> bytes:
 def made(body: bytes, **limits: int) -> list[tuple[bool, list[str]]]:
     return [
         (lot.waits, [item.path.removeprefix("Basic/") for item in lot.items])
-        for lot in lots("f", submissions(".ndjson", body), **limits)
+        for lot in lots("f", submissions(".ndjson", io.BytesIO(body)), **limits)
     ]
 
 
@@ -52,12 +53,16 @@ def test_lines_without_an_id_never_wait():
     assert made(body, size=2) == [(False, ["Basic", "Basic"]), (False, ["Basic"])]
 
 
-def test_lines_that_are_no_resources_and_bytes_are_counted():
+def test_lines_that_are_no_resources_are_told_with_their_place():
     body = lines("a") + b"\n{\n" + lines("b")
-    (lot,) = lots("f", submissions(".ndjson", body))
+    (lot,) = lots("f", submissions(".ndjson", io.BytesIO(body)))
     assert [fault.place for fault in lot.unloadable] == ["line 2"]
-    assert lot.bytes == len(body) + 1 - 2
-    assert list(lots("f", submissions(".ndjson", b""))) == []
+    assert list(lots("f", submissions(".ndjson", io.BytesIO()))) == []
+
+
+def test_lines_that_are_no_resources_fill_a_lot_too():
+    found = lots("f", submissions(".ndjson", io.BytesIO(b"{\n" * 5)), size=2)
+    assert [len(lot.unloadable) for lot in found] == [2, 2, 1]
 
 
 def named(*paths: str) -> list[File]:

@@ -143,3 +143,18 @@ async def test_an_overloaded_server_is_asked_again(tmp_path):
 
 def test_an_answer_that_is_no_outcome_is_shown_as_it_is():
     assert reasons(b"<html>Bad gateway</html>") == ("<html>Bad gateway</html>",)
+
+
+@pytest.mark.parametrize("kind", ["x.ndjson", "x.json"])
+async def test_progress_goes_with_the_file_and_comes_to_its_size(kind, tmp_path):
+    line = b'{"resourceType":"Patient","text":"%s"}\n' % (b"x" * 1000)
+    file = written(tmp_path, kind, line * 1000 if "nd" in kind else line)
+    steps: list[int] = []
+
+    async def send(_: Submission) -> Reply:
+        return Reply(201, b"")
+
+    await load([file], send, 1, lambda size, _: steps.append(size))
+    steps = [step for step in steps if step]
+    assert sum(steps) == file.size
+    assert len(steps) > 3 or "nd" not in kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -11,7 +12,7 @@ from fhir_server.loading.submissions import Submission, Unloadable, submissions
 
 
 def only(kind: str, body: bytes) -> Submission:
-    (found,) = submissions(kind, body)
+    (found,) = submissions(kind, io.BytesIO(body))
     assert isinstance(found, Submission)
     return found
 
@@ -73,7 +74,7 @@ def test_xml_is_read_as_json():
 
 def test_each_line_of_ndjson_is_a_resource_and_a_bad_one_does_not_stop_the_rest():
     body = b'{"resourceType":"Patient","id":"a"}\n\nnonsense\n{"resourceType":"Patient"}\r\n{}'
-    first, bad, second, empty = submissions(".ndjson", body)
+    first, bad, second, empty = submissions(".ndjson", io.BytesIO(body))
     assert isinstance(first, Submission)
     assert isinstance(second, Submission)
     assert (first.path, first.place) == ("Patient/a", "line 1")
@@ -98,6 +99,32 @@ def test_each_line_of_ndjson_is_a_resource_and_a_bad_one_does_not_stop_the_rest(
     ],
 )
 def test_what_is_no_resource_says_so(kind, body):
-    (found,) = submissions(kind, body)
+    (found,) = submissions(kind, io.BytesIO(body))
     assert isinstance(found, Unloadable)
     assert str(found)
+
+
+def test_a_line_that_is_too_long_is_passed_over_without_being_held():
+    right = b'{"resourceType":"Patient","id":"%s"}'
+    body = b"\n".join(
+        [right % b"a", right % (b"b" * 100), right % (b"c" * 3_000_000), right % b"d"]
+    )
+    first, second, third, last = submissions(".ndjson", io.BytesIO(body), longest=len(right))
+    assert isinstance(first, Submission)
+    assert first.path == "Patient/a"
+    for number, found in ((2, second), (3, third)):
+        assert isinstance(found, Unloadable)
+        assert found.place == f"line {number}"
+        assert f"more than the {len(right)} bytes" in str(found)
+    assert isinstance(last, Submission)
+    assert (last.path, last.place) == ("Patient/d", "line 4")
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
+def test_the_end_of_a_line_does_not_count(end):
+    body = b'{"resourceType":"Patient"}'
+    assert only(".ndjson", body + end).body == body
+    (found,) = submissions(".ndjson", io.BytesIO(body + end), longest=len(body))
+    assert isinstance(found, Submission)
+    (found,) = submissions(".ndjson", io.BytesIO(body + end), longest=len(body) - 1)
+    assert isinstance(found, Unloadable)
