@@ -26,16 +26,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
-
-from pymongo import MongoClient
-from pymongo.errors import ConnectionFailure, OperationFailure
+from typing import IO
 
 from fhir_server.errors import Unavailable
-from fhir_server.store import process
+from fhir_server.store import process, replica_set
 
-USER = "fhir"
-REPLICA_SET = "fhir"
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 LARGE_TRANSACTIONS = (
@@ -126,11 +121,11 @@ def start(
             state = {"pid": pid, "started": mark, "port": port}
             _write(home / "state.json", json.dumps(state))
         try:
-            _prepare(home, pid, mark, port, password)
+            _wait_for_primary(home, pid, mark, port, password)
         except BaseException:
             process.end(pid, mark, STOP_SECONDS)
             raise
-        return Embedded(_uri(port, password), pid, reused, mark, lock)
+        return Embedded(replica_set.address(port, password), pid, reused, mark, lock)
     except BaseException:
         lock.close()
         raise
@@ -145,11 +140,7 @@ def running(data: Path) -> str | None:
     _, mark, port = _recorded(home)
     if not mark:
         return None
-    return _uri(port, (home / "password").read_text())
-
-
-def _uri(port: int, password: str) -> str:
-    return f"mongodb://{USER}:{password}@127.0.0.1:{port}/?authSource=admin&directConnection=true"
+    return replica_set.address(port, (home / "password").read_text())
 
 
 def _cache() -> float:
@@ -213,7 +204,7 @@ def _launch(home: Path, port: int, cache_gb: float, parameters: list[str]) -> tu
         command = [
             *(str(program), "--dbpath", str(home / "db"), "--logpath", str(home / "log")),
             *("--logappend", "--quiet", "--bind_ip", "127.0.0.1", "--port", str(chosen)),
-            *("--nounixsocket", "--noscripting", "--replSet", REPLICA_SET, "--auth"),
+            *("--nounixsocket", "--noscripting", "--replSet", replica_set.NAME, "--auth"),
             *("--keyFile", str(home / "key"), "--wiredTigerCacheSizeGB", str(cache_gb)),
             *("--oplogSize", "1024", "--wiredTigerEngineConfigString", LARGE_TRANSACTIONS),
         ]
@@ -257,61 +248,13 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _prepare(home: Path, pid: int, mark: str, port: int, password: str) -> None:
-    """Make the replica set and its user where they are not there yet; wait for the primary."""
-    member = f"127.0.0.1:{port}"
+def _wait_for_primary(home: Path, pid: int, mark: str, port: int, password: str) -> None:
     until = time.monotonic() + START_SECONDS
     while process.started(pid) == mark and time.monotonic() < until:
-        try:
-            if _is_primary(member, password):
-                return
-        except ConnectionFailure:
-            pass
+        if replica_set.is_primary(port, password):
+            return
         time.sleep(0.02)
     raise Unavailable(f"mongod did not become ready; its log ends with: {_last_words(home)}")
-
-
-def _is_primary(member: str, password: str) -> bool:
-    bare = f"mongodb://{member}/?directConnection=true&serverSelectionTimeoutMS=2000"
-    with MongoClient[dict[str, Any]](bare) as client:
-        hello = client.admin.command("hello")
-        if hello.get("isreplicaset") and not hello.get("setName"):
-            # No configuration yet, or one that names the port of an earlier start.
-            _configure(client, member, password)
-            return False
-        if not hello.get("isWritablePrimary"):
-            return False
-        try:
-            # Allowed without a password as long as there is no user at all.
-            client.admin.command("createUser", USER, pwd=password, roles=["root"])
-        except OperationFailure as error:
-            if error.code not in (13, 51003):  # Unauthorized, the user exists.
-                raise
-    return True
-
-
-def _configure(client: MongoClient[dict[str, Any]], member: str, password: str) -> None:
-    config: dict[str, Any] = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": member}]}
-    # The default election timeout would cost ten seconds; one member has nobody to wait for.
-    config["settings"] = {"electionTimeoutMillis": 500}
-    try:
-        client.admin.command("replSetInitiate", config)
-    except OperationFailure as error:
-        if error.code not in (13, 23):  # Unauthorized, already initialised.
-            raise
-        port = int(member.rpartition(":")[2])
-        with MongoClient[dict[str, Any]](_uri(port, password)) as known:
-            try:
-                current = known.admin.command("replSetGetConfig")["config"]
-            except OperationFailure as unknown:
-                if unknown.code == 94:  # Not read from the disk yet.
-                    return
-                raise
-            if current["members"][0]["host"] == member:
-                return
-            current["members"][0]["host"] = member
-            current["version"] += 1
-            known.admin.command("replSetReconfig", current, force=True)
 
 
 def _last_words(home: Path) -> str:
