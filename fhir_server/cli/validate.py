@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +16,7 @@ from fhir_server.cli.console import Failed, err, out
 from fhir_server.errors import FhirError, Issue
 from fhir_server.fhir import codec, definitions
 from fhir_server.fhir.xml import from_xml
+from fhir_server.loading.content import Content, Unreadable
 from fhir_server.loading.files import File, UnknownFile, find
 from fhir_server.validation import FOLLOWED, Validator
 from fhir_server.validation.packages import PackageFault, read_package
@@ -45,7 +48,7 @@ def validate(
         if validator.compiler.profile(url) is None:
             why = validator.compiler.faulty.get(url, "it is not known; name its --package")
             raise Failed(f"The profile {url} cannot be used: {why}")
-    faulty = count = 0
+    faulty = validated = 0
     with tempfile.TemporaryDirectory(prefix="fhir-validate-") as scratch:
         try:
             files = find(paths, Path(scratch))
@@ -55,10 +58,10 @@ def validate(
             raise Failed("There is nothing to validate under these paths")
         for file in files:
             for place, issues in _validated(file, validator, profile or []):
-                count += 1
+                validated += 1
                 faulty += has_errors(issues)
                 _tell(f"{file.name}{place}", issues, quiet)
-    text = f"{count:,} validated, {faulty:,} with errors"
+    text = f"{validated:,} validated, {faulty:,} with errors"
     out.print(text, style="red" if faulty else "green")
     if faulty:
         raise SystemExit(1)
@@ -78,22 +81,35 @@ def _take_in(path: Path, validator: Validator) -> None:
 
 def _validated(
     file: File, validator: Validator, profiles: list[str]
-) -> list[tuple[str, list[Issue]]]:
-    """The issues of each resource of a file, with its line where there are many."""
+) -> Iterator[tuple[str, list[Issue]]]:
+    """The issues of each resource of a file, with its line where there may be many.
+
+    The last of them is the fault at which the file cannot be read any further, if there is one.
+    """
+    place = ""
     with file.open() as content:
-        body = content.read()
-    bodies = [("", body)]
-    if file.kind == ".ndjson":
-        lines = enumerate(body.splitlines(), 1)
-        bodies = [(f":{number}", line) for number, line in lines if line.strip()]
-    found = []
-    for place, one in bodies:
         try:
-            resource: Any = from_xml(one) if file.kind == ".xml" else codec.decode(one)
-            found.append((place, validator.validate(resource, profiles=profiles)))
-        except FhirError as error:
-            found.append((place, list(error.issues)))
-    return found
+            for place, body in _bodies(file.kind, content):
+                try:
+                    resource: Any = from_xml(body) if file.kind == ".xml" else codec.decode(body)
+                    yield place, validator.validate(resource, profiles=profiles)
+                except FhirError as error:
+                    yield place, list(error.issues)
+        except Unreadable as fault:
+            after = f"After line {place[1:]}: " if place else ""
+            yield "", [Issue("fatal", "structure", f"{after}{fault}")]
+
+
+def _bodies(kind: str, content: Content) -> Iterator[tuple[str, bytes]]:
+    if kind != ".ndjson":
+        yield "", content.read()
+        return
+    for number in count(1):
+        line = content.readline()
+        if not line:
+            return
+        if line.strip():
+            yield f":{number}", line
 
 
 def _tell(name: str, issues: list[Issue], quiet: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -71,6 +72,19 @@ def test_faults_are_told_with_their_places_and_status_1(tmp_path: Path) -> None:
     assert "dom-6" in told
     assert "4 validated, 3 with errors" in told
     assert "Traceback" not in done.stderr
+
+
+def test_lines_before_the_end_of_a_broken_file_are_told(tmp_path: Path) -> None:
+    lines = b'{"resourceType":"Patient"}\n{"resourceType":"Patient","gender":"x"}\n'
+    (tmp_path / "cut.ndjson.gz").write_bytes(gzip.compress(lines) + gzip.compress(lines)[:5])
+    sound = write(tmp_path / "sound.json", {"resourceType": "Patient"})
+    done = run("validate", tmp_path / "cut.ndjson.gz", sound)
+    assert done.returncode == 1
+    told = words(done.stdout)
+    assert "cut.ndjson.gz:1 valid" in told
+    assert "cut.ndjson.gz:2 errors" in told
+    assert "After line 2: The file cannot be unpacked" in told
+    assert "sound.json valid" in told
 
 
 def test_a_profile_is_known_from_its_package(tmp_path: Path) -> None:
