@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bson.raw_bson import RawBSONDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 
 from fhir_server.store.database import Document, available
 from fhir_server.store.indexes import Collections
@@ -17,6 +17,7 @@ from fhir_server.store.outcomes import (
     apart_when_unstorable,
     duplicate,
     faults,
+    raise_too_large,
     unstorable,
 )
 from fhir_server.store.transaction import Session
@@ -34,11 +35,14 @@ async def insert(
             await collection.insert_one(documents[0], session=mongo)
         else:
             await collection.insert_many(documents, ordered=mongo is not None, session=mongo)
-    except (DuplicateKeyError, BulkWriteError) as error:
+    except (WriteError, BulkWriteError) as error:
         if error.has_error_label("TransientTransactionError"):
             raise
         if isinstance(error, DuplicateKeyError):
             return [0]
+        raise_too_large(error)
+        if isinstance(error, WriteError):
+            raise
         return [fault["index"] for fault in faults(error)]
     return []
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from bson.errors import BSONError
-from pymongo.errors import BulkWriteError, DocumentTooLarge
+from pymongo.errors import BulkWriteError, DocumentTooLarge, PyMongoError
 
 from fhir_server.errors import DuplicateId, FhirError, TooLarge, Unprocessable
 from fhir_server.store.version import VersionConflict
@@ -15,6 +15,7 @@ Item = TypeVar("Item")
 Outcome = FhirError | None
 
 DUPLICATE_KEY = 11000
+_TOO_LARGE = (10334, 17419, 17420)
 UNSTORABLE = (BSONError, DocumentTooLarge, OverflowError, UnicodeError)
 
 
@@ -33,6 +34,15 @@ async def apart_when_unstorable(
         for item in items:
             outcomes += await apart_when_unstorable(run, [item], type_)
         return outcomes
+
+
+def raise_too_large(error: PyMongoError) -> None:
+    """Raise DocumentTooLarge where MongoDB says so: 16 KiB more than it takes pass the driver."""
+    details = getattr(error, "details", None) or {}
+    for fault in details.get("writeErrors") or [details]:
+        text = str(fault.get("errmsg", ""))
+        if fault.get("code") in _TOO_LARGE or text.startswith("object to insert too large"):
+            raise DocumentTooLarge(text) from error
 
 
 def faults(error: BulkWriteError) -> list[dict[str, Any]]:

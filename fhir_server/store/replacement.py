@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReplaceOne
 from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError, WriteError
 from pymongo.results import BulkWriteResult, UpdateResult
 
 from fhir_server.access.grant import Filter
@@ -23,6 +24,7 @@ from fhir_server.store.outcomes import (
     Outcome,
     apart_when_unstorable,
     lost,
+    raise_too_large,
     unstorable,
 )
 from fhir_server.store.transaction import Session
@@ -99,13 +101,18 @@ class Replacement:
         upsert: bool = False,
     ) -> int:
         """Put each document in the place of what its filter finds; how many there were."""
-        if len(pairs) == 1:  # a tenth less work than as a list of one, as by `insert`
-            answer: UpdateResult | BulkWriteResult = await collection.replace_one(
-                *pairs[0], upsert=upsert, session=self._mongo
-            )
-        else:
-            replacements = [ReplaceOne[Any](*pair, upsert=upsert) for pair in pairs]
-            answer = await collection.bulk_write(replacements, ordered=False, session=self._mongo)
+        answer: UpdateResult | BulkWriteResult
+        try:
+            if len(pairs) == 1:  # a tenth less work than as a list of one, as by `insert`
+                answer = await collection.replace_one(*pairs[0], upsert=upsert, session=self._mongo)
+            else:
+                replacements = [ReplaceOne[Any](*pair, upsert=upsert) for pair in pairs]
+                answer = await collection.bulk_write(
+                    replacements, ordered=False, session=self._mongo
+                )
+        except (WriteError, BulkWriteError) as error:
+            raise_too_large(error)
+            raise
         return answer.matched_count
 
     async def _tokens(self, items: Sequence[Replaced]) -> dict[str, int]:
