@@ -6,7 +6,7 @@ import json
 import signal
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -65,12 +65,24 @@ def test_a_validation_leaves_no_folder(number, scratch, archive):
     assert list(scratch.iterdir()) == []
 
 
-def test_it_ends_where_a_shell_keeps_ctrl_c_from_it(scratch, archive):
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `sh` does for what ends with `&`
-    try:
-        with running("validate", archive, "--quiet") as validating:
-            until(lambda: list(scratch.glob("fhir-validate-*/*/*")))
-            assert validating.end(signal.SIGTERM) != 0
-    finally:
-        signal.signal(signal.SIGINT, before)
+@pytest.fixture
+def without_ctrl_c() -> Iterator[None]:
+    """As `sh` has it for what ends with `&`."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("command", [["validate", "--quiet"], ["load", "--processes", "1"]])
+@pytest.mark.usefixtures("without_ctrl_c")
+def test_it_ends_where_a_shell_keeps_ctrl_c_from_it(command, scratch, archive, tmp_path):
+    data = ["--data", tmp_path / "data"] if command[0] == "load" else []
+    with running(*command, archive, *data) as going:
+        until(lambda: list(scratch.glob("fhir-*/*/*")))
+        time.sleep(2)
+        going.process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert going.process.poll() is None
+        assert going.end(signal.SIGTERM) != 0
     assert list(scratch.iterdir()) == []
+    assert "Traceback" not in "".join(going.complaints)
