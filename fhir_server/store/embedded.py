@@ -32,7 +32,11 @@ from fhir_server.errors import Unavailable
 from fhir_server.store import process, replica_set
 
 START_SECONDS = 60.0
-STOP_SECONDS = 30.0
+"""So long it may do nothing at its start. After a crash it does again what is not in its files."""
+
+STOP_SECONDS = 120.0
+"""At its end it writes to its files all that it has in memory alone."""
+
 LARGE_TRANSACTIONS = (
     "eviction_dirty_target=60,eviction_dirty_trigger=80,"
     "eviction_updates_target=60,eviction_updates_trigger=80"
@@ -219,8 +223,8 @@ def _launch(home: Path, port: int, cache_gb: float, parameters: list[str]) -> tu
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        until = time.monotonic() + START_SECONDS
-        while child.poll() is None and time.monotonic() < until:
+        patience = process.Patience(child.pid, START_SECONDS)
+        while child.poll() is None and patience.lasts():
             if _listens(chosen):
                 pid = child.pid
                 child.returncode = 0  # It is ended by its process id, by us or by a later server.
@@ -249,8 +253,8 @@ def _listens(port: int) -> bool:
 
 
 def _wait_for_primary(home: Path, pid: int, mark: str, port: int, password: str) -> None:
-    until = time.monotonic() + START_SECONDS
-    while process.started(pid) == mark and time.monotonic() < until:
+    patience = process.Patience(pid, START_SECONDS)
+    while process.started(pid) == mark and patience.lasts():
         if replica_set.is_primary(port, password):
             return
         time.sleep(0.02)
