@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -104,10 +103,7 @@ def _bodies(kind: str, content: Content) -> Iterator[tuple[str, bytes]]:
     if kind != ".ndjson":
         yield "", content.read()
         return
-    for number in count(1):
-        line = content.readline()
-        if not line:
-            return
+    for number, line in enumerate(iter(content.readline, b""), 1):
         if line.strip():
             yield f":{number}", line
 
