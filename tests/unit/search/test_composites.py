@@ -18,29 +18,23 @@ from fhir_server.search.registry import Registry
 LOADED = definitions.load()
 LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"
 STANDARD = "http://hl7.org/fhir/SearchParameter"
-RANGE = SearchParameter(
-    code="range-of",
-    url="http://example.org/SearchParameter/range-of",
-    name="range-of",
-    type="composite",
-    base=("Observation",),
-    expression="Observation.component",
-    components=(
-        Component(f"{STANDARD}/Observation-component-value-quantity", "value.as(Quantity)"),
-        Component(f"{STANDARD}/Observation-component-value-quantity", "value.as(Quantity)"),
-    ),
-)
-PART = SearchParameter(
-    code="part",
-    url="http://example.org/SearchParameter/part",
-    name="part",
-    type="composite",
-    base=("Observation",),
-    expression="Observation",
-    components=(
-        Component(f"{STANDARD}/clinical-code", "component.code"),
-        Component(f"{STANDARD}/Observation-value-quantity", "component.value.as(Quantity)"),
-    ),
+
+
+def composite(code: str, expression: str, *parts: tuple[str, str]) -> SearchParameter:
+    """One of Observation, of parts that are each a standard parameter and its expression."""
+    url = f"http://example.org/SearchParameter/{code}"
+    components = tuple(Component(f"{STANDARD}/{name}", path) for name, path in parts)
+    base = ("Observation",)
+    return SearchParameter(code, url, code, "composite", base, expression, components=components)
+
+
+QUANTITY = ("Observation-component-value-quantity", "value.as(Quantity)")
+RANGE = composite("range-of", "Observation.component", QUANTITY, QUANTITY)
+PART = composite(
+    "part",
+    "Observation",
+    ("clinical-code", "component.code"),
+    ("Observation-value-quantity", "component.value.as(Quantity)"),
 )
 """A composite of elements that its parts' own parameters do not know."""
 REGISTRY = Registry(LOADED, [RANGE, PART])
