@@ -6,15 +6,18 @@ import bz2
 import gzip
 import io
 import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self, cast
+from typing import TYPE_CHECKING, BinaryIO, Self, TypeVar, cast
 
 import zstandard
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+Item = TypeVar("Item")
 
 FAULTS = (OSError, EOFError, zlib.error, zstandard.ZstdError)
 """What reading and unpacking raise, of a file that is broken or cut off."""
@@ -47,6 +50,14 @@ class Content:
     def position(self) -> int:
         """Bytes of the file, packed where it is packed, that have been read by now."""
         return self._raw.tell() if "_raw" in self.__dict__ else 0
+
+    def measured(self, items: Iterable[Item]) -> Iterator[tuple[Item, int]]:
+        """Each of the items that are read from here, and how many bytes were read for it."""
+        before = 0
+        for item in items:
+            position = self.position
+            yield item, position - before
+            before = position
 
     def read(self) -> bytes:
         """All bytes that are left. Raises Unreadable."""

@@ -74,11 +74,10 @@ async def _file(
 
             def items() -> Iterator[Submission | Unloadable]:
                 nonlocal told
-                for item in submissions(file.kind, content):
+                for item, read in content.measured(submissions(file.kind, content)):
                     yield item
-                    if read := content.position - told:
-                        told += read
-                        advance(read, 0)
+                    told += read
+                    advance(read, 0)
 
             await load_lines(file.name, items(), send, report, advance)
         advance(size - told, 0)

@@ -8,7 +8,6 @@ from itertools import groupby
 from time import perf_counter
 from typing import Protocol
 
-from fhir_server.loading.content import Content
 from fhir_server.loading.files import File
 from fhir_server.loading.lots import Lot, lots
 from fhir_server.loading.run import Advance, Failure, Report
@@ -105,9 +104,8 @@ async def _lines(
             advance(read, done.entries)
 
         with file.open() as content:
-            waiting = _measured(
-                lots(file.name, submissions(file.kind, content, crew.longest)), content
-            )
+            lines = submissions(file.kind, content, crew.longest)
+            waiting = content.measured(lots(file.name, lines))
             following = next(waiting, None)
             while following is not None:
                 async with asyncio.TaskGroup() as group:
@@ -120,15 +118,6 @@ async def _lines(
                             break
         report.failures += sorted(places, key=_line)
         advance(size - told, 0)
-
-
-def _measured(waiting: Iterator[Lot], content: Content) -> Iterator[tuple[Lot, int]]:
-    """Each lot, and how many bytes of the file were read for it."""
-    before = 0
-    for lot in waiting:
-        position = content.position
-        yield lot, position - before
-        before = position
 
 
 def _line(failure: Failure) -> tuple[int, bool]:
