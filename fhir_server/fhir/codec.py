@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -26,6 +26,9 @@ MAX_NUMBER = 100
 
 Wide for any measurement; without it `1e999999999` would stop whoever adds one to it.
 """
+
+_SHORT = 500
+"""Bytes of a meta that may come again and again."""
 
 IDENTITY = ("resourceType", "id", "meta")
 """What a stored resource begins with."""
@@ -68,14 +71,18 @@ def _literal(unknown: object) -> msgspec.Raw:
     raise TypeError(f"{type(unknown).__name__} has no JSON form")
 
 
-_decoder = msgspec.json.Decoder(float_hook=number)
-_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_literal)
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+encode: Callable[[Any], bytes] = msgspec.json.Encoder(
+    decimal_format="number", enc_hook=_literal
+).encode
+"""Compact JSON of a resource or any part of one; decimals to the letter."""
 
+value: Callable[[bytes | msgspec.Raw], Any] = msgspec.json.Decoder(float_hook=number).decode
+"""Any JSON value from bytes that were checked before, such as a part of a stored resource."""
 
-def encode(part: Any) -> bytes:
-    """Compact JSON of a resource or any part of one; decimals to the letter."""
-    return _encoder.encode(part)
+members: Callable[[bytes | msgspec.Raw], dict[str, msgspec.Raw]] = msgspec.json.Decoder(
+    dict[str, msgspec.Raw]
+).decode
+"""The properties of a JSON object as undecoded bytes, in order."""
 
 
 def decode(body: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Resource:
@@ -124,7 +131,7 @@ def part(minified: bytes, max_depth: int | None = None) -> tuple[Any, int]:
     Raises MalformedContent for what is deeper than `max_depth` or has a key twice, and what
     msgspec raises for what is no JSON.
     """
-    tree = _decoder.decode(minified)
+    tree = value(minified)
     if type(tree) is not dict and type(tree) is not list:
         return tree, 0
     keys, depth = measure(tree, max_depth)
@@ -139,23 +146,13 @@ def pretty(body: bytes) -> bytes:
     return msgspec.json.format(body, indent=2)
 
 
-def value(raw: bytes | msgspec.Raw) -> Any:
-    """Any JSON value from bytes that were checked before, such as a part of a stored resource."""
-    return _decoder.decode(raw)
-
-
-def members(raw: bytes | msgspec.Raw) -> dict[str, msgspec.Raw]:
-    """The properties of a JSON object as undecoded bytes, in order."""
-    return _members.decode(raw)
-
-
 def stamp(raw: bytes, type_: str, id_: str, version: int, updated: int) -> bytes:
     """The minified resource with its id, `meta.versionId` and `meta.lastUpdated` set.
 
     `updated` is in microseconds since 1970 UTC. Everything else stays to the letter and in its
     order; resourceType, id and meta come first.
     """
-    properties = _members.decode(raw)
+    properties = members(raw)
     begin = identity(type_, id_, version, updated, properties.get("meta"))
     return begin + _after_identity(raw, properties)
 
@@ -170,12 +167,21 @@ def identity(
     ).encode()
     if meta is None:
         return head + b"}"
+    labels = _known_labels(bytes(meta)) if len(meta) <= _SHORT else _labels(meta)
+    return b"%b%b}" % (head, labels)
+
+
+def _labels(meta: bytes | msgspec.Raw) -> bytes:
+    """What a meta has besides the version and its instant, as it follows these."""
     labels = [
-        b",%b:%b" % (_encoder.encode(name), part)
-        for name, part in _members.decode(meta).items()
+        b",%b:%b" % (encode(name), part)
+        for name, part in members(meta).items()
         if name not in ("versionId", "lastUpdated")
     ]
-    return b"%b%b}" % (head, b"".join(labels))
+    return b"".join(labels)
+
+
+_known_labels = lru_cache(maxsize=1_024)(_labels)  # most resources of a type have the same
 
 
 def _after_identity(raw: bytes, properties: dict[str, msgspec.Raw]) -> bytes:
@@ -189,7 +195,7 @@ def _after_identity(raw: bytes, properties: dict[str, msgspec.Raw]) -> bytes:
             at = at + len(opening) + len(part) if raw.startswith(opening, at) else -1
     if at > 0:
         return raw[at:]
-    rest = [b",%b:%b" % (_encoder.encode(name), part) for name, part in properties.items()]
+    rest = [b",%b:%b" % (encode(name), part) for name, part in properties.items()]
     return b"".join(rest) + b"}"
 
 
