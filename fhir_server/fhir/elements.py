@@ -7,8 +7,9 @@ once: its value here, its validity and its search keys by those who hang them on
 
 from __future__ import annotations
 
-from collections.abc import Container
+from functools import lru_cache
 from itertools import repeat
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
@@ -18,7 +19,7 @@ from fhir_server.errors import MalformedContent
 from fhir_server.fhir import codec
 from fhir_server.fhir.codec import IDENTITY, MAX_BYTES, MAX_DEPTH, Resource
 
-__all__ = ["NONE", "Content", "Element", "Elements", "element", "encode", "read", "stamp"]
+__all__ = ["NONE", "Content", "Element", "Elements", "element", "encode", "named", "read", "stamp"]
 
 LONGEST = 2_000
 """Bytes of an element that is kept; longer ones seldom come again."""
@@ -33,30 +34,36 @@ _SHALLOW = 8
 
 _IDENTITY = frozenset(IDENTITY)
 
+_member = attrgetter("member")
+
 
 class Element:
     """One property of a resource of one type, all its repetitions together.
 
     `value` is shared by all resources that have the element: nobody may change it. It has at most
-    `depth` levels. `member` is its JSON with its name, as it follows another one. `alone`: what it
-    is found to be may be remembered, as it is kept and depends on nothing around it. So it has no
-    local references, no extensions and no resources in it. The other attributes belong to those
-    who fill them; what they put there says for whom it holds.
+    `depth` levels. `member` is its JSON with its name, as it follows another one, and `size` the
+    number of its bytes. `alone`: what the element is found to be may be remembered, as it is kept
+    and depends on nothing around it. So it has no local references, no extensions and no resources
+    in it. The other attributes belong to those who fill them; what they put there says for whom it
+    holds.
     """
 
-    __slots__ = ("alone", "depth", "found", "links", "member", "raw", "right", "value")
+    __slots__ = ("alone", "depth", "found", "links", "member", "raw", "right", "size", "value")
 
     def __init__(self, name: str, raw: bytes, kept: bool) -> None:
         """Raises what `codec.part` raises, and ValueError for JSON that is not minified."""
         self.raw = raw
-        self.member = b",%b:%b" % (codec.encode(name), raw)
+        self.member = _opening(name) + raw
+        self.size = len(self.member)
         self.value: Any = codec.value(raw)
         self.depth = 0 if raw[0] not in b"{[" else _depth(raw, self.value)
-        self.alone = kept and not (
-            b'"#' in raw
-            or b'xtension":' in raw
-            or b'"resourceType":' in raw
-            or b"\\u" in raw  # which might spell any of these
+        # `in` would first take each of these for a number, and fail, at four times the cost.
+        self.alone = (
+            kept
+            and raw.find(b'"#') < 0
+            and raw.find(b'xtension":') < 0
+            and raw.find(b'"resourceType":') < 0
+            and raw.find(b"\\u") < 0  # which might spell any of these
         )
         self.right: object = None
         """Those checks that found no fault in it."""
@@ -64,6 +71,11 @@ class Element:
         """The indexer that met it, and what that found in it."""
         self.links: frozenset[str] | None = None
         """The texts in it that point somewhere."""
+
+
+@lru_cache(maxsize=4_096)
+def _opening(name: str) -> bytes:
+    return b",%b:" % codec.encode(name)
 
 
 def _depth(raw: bytes, value: Any) -> int:
@@ -108,14 +120,18 @@ class _Kept(dict[tuple[bytes, str, bytes], Element]):
 _KNOWN = _Kept()
 
 Elements: TypeAlias = "dict[str, Element] | MappingProxyType[str, Element]"
-"""By the names of the properties. What a resource's own value is not, does not count for it."""
+"""By the names of the properties, in their order."""
 
 NONE: Elements = MappingProxyType({})
 """Of a resource that did not come as JSON, or is not known element by element."""
 
 
 class Content(NamedTuple):
-    """A resource decoded, its minified JSON, and what is known of its elements."""
+    """A resource decoded, its minified JSON, and what is known of its elements.
+
+    Each of the `elements` has the very value that the resource has under its name. All but the id
+    and what nobody knows element by element (NONE) is among them.
+    """
 
     resource: Resource
     raw: bytes
@@ -150,20 +166,32 @@ def _read(minified: bytes, max_depth: int) -> Content | None:
         parts = codec.members(minified)
         type_ = bytes(parts.get("resourceType", b""))
         keys = zip(repeat(type_), parts, map(bytes, parts.values()))
-        elements = dict(zip(parts, map(_KNOWN.__getitem__, keys), strict=True))
+        found = list(map(_KNOWN.__getitem__, keys))
     except (MalformedContent, msgspec.DecodeError, RecursionError, ValueError):
         return None
     resource: Resource = {}
+    elements: dict[str, Element] = {}
     size = 1
-    for name, one in elements.items():
+    for name, one in zip(parts, found, strict=True):
         resource[name] = one.value
-        size += len(one.member)
+        elements[name] = one
+        size += one.size
     # Whoever names an element twice, or leaves blanks between them, wrote more than these.
     if size != len(minified):
         return None
-    if _KNOWN.deepest >= max_depth and max(one.depth for one in elements.values()) >= max_depth:
+    if _KNOWN.deepest >= max_depth and max(one.depth for one in found) >= max_depth:
         return None
     return Content(resource, minified, elements)
+
+
+def named(content: Content, id_: str) -> Content:
+    """The content under this id, whatever its own is. Its `raw` is not changed."""
+    if content.resource.get("id") == id_:
+        return content
+    elements = content.elements
+    if "id" in elements:
+        elements = {name: one for name, one in elements.items() if name != "id"}
+    return Content({**content.resource, "id": id_}, content.raw, elements)
 
 
 def element(type_: bytes, name: str, raw: bytes) -> Element:
@@ -171,28 +199,14 @@ def element(type_: bytes, name: str, raw: bytes) -> Element:
     return _KNOWN[type_, name, raw]
 
 
-def encode(resource: Resource, elements: Elements) -> bytes:
-    """The resource's minified JSON; elements that are known are taken as they were written."""
-    return b"{%b}" % b"".join(_members(resource, elements))[1:]
+def encode(elements: Elements) -> bytes:
+    """The minified JSON of a resource of these elements, each as it was written."""
+    return b"{%b}" % b"".join(map(_member, elements.values()))[1:]
 
 
-def stamp(resource: Resource, elements: Elements, version: int, updated: int) -> bytes:
-    """The resource's minified JSON with its meta as by `codec.stamp`."""
-    meta = resource.get("meta")
-    if meta is not None:
-        known = elements.get("meta")
-        meta = known.raw if known is not None and known.value is meta else codec.encode(meta)
-    begin = codec.identity(resource["resourceType"], resource["id"], version, updated, meta)
-    return b"%b%b}" % (begin, b"".join(_members(resource, elements, _IDENTITY)))
-
-
-def _members(
-    resource: Resource, elements: Elements, without: Container[str] = frozenset()
-) -> list[bytes]:
-    return [
-        known.member
-        if (known := elements.get(name)) is not None and known.value is value
-        else b",%b:%b" % (codec.encode(name), codec.encode(value))
-        for name, value in resource.items()
-        if name not in without
-    ]
+def stamp(elements: Elements, type_: str, id_: str, version: int, updated: int) -> bytes:
+    """The minified JSON of a resource of these elements, as by `codec.stamp`."""
+    meta = elements.get("meta")
+    begin = codec.identity(type_, id_, version, updated, None if meta is None else meta.raw)
+    rest = [one.member for name, one in elements.items() if name not in _IDENTITY]
+    return b"%b%b}" % (begin, b"".join(rest))

@@ -27,6 +27,7 @@ _LITERAL = re.compile(
     r"(?:/_history/(?P<version>[A-Za-z0-9\-.]{1,64}))?(?:#(?P<fragment>.*))?"
 )
 _CONDITIONAL = re.compile(r"(?:(?P<base>https?://[^?#]+)/)?(?P<type>[A-Z][A-Za-z]+)\?(?P<query>.+)")
+_NOWHERE: frozenset[str] = frozenset()
 _KNOWN = 200
 """Texts up to this length are remembered: most references come again and again."""
 _LINK = re.compile(r"""(<(?:a|img)\b[^<>]*?\s(?:href|src)\s*=\s*)(?:"([^"<]*)"|'([^'<]*)')""")
@@ -113,46 +114,46 @@ def rewrite_content(content: Content, mapping: Mapping, settled: Settled | None 
 
     The content itself where nothing changes.
     """
-    changed: dict[str, Element] = {}
     type_ = content.resource["resourceType"]
+    if not content.elements:
+        resource = _rewrite(content.resource, type_, mapping)
+        return (
+            content if resource is content.resource else Content(resource, codec.encode(resource))
+        )
+    done = {} if settled is None else settled.elements
+    changed: dict[str, Element] = {}
     steps = _steps(type_)
-    for name, value in content.resource.items():
-        step = steps.get(name)
-        if step is None:
+    for name, known in content.elements.items():
+        links = known.links
+        if links is None:
+            step = steps.get(name)
+            links = known.links = _NOWHERE if step is None else _texts(known.value, step)
+        if links is _NOWHERE:
             continue
-        known = content.elements.get(name)
-        if known is None or known.value is not value:
-            part = _rewrite(value, step, mapping)
-            if part is not value:
-                changed[name] = _element(type_, name, part)
-            continue
-        if known.links is None:
-            known.links = _texts(value, step)
-        if known.links:
-            new = settled.elements.get(known) if settled is not None else None
-            if new is None:
-                new = known
-                if any(map(mapping, known.links)):
-                    part = _rewrite(value, step, mapping)
-                    new = known if part is value else _element(type_, name, part)
-                if settled is not None and known.links <= settled.texts.keys():
-                    settled.elements[known] = new
-            if new is not known:
-                changed[name] = new
+        one = done.get(known)
+        if one is None:
+            one = known
+            if any(map(mapping, links)):
+                part = _rewrite(known.value, steps[name], mapping)
+                one = known if part is known.value else _element(type_, name, part)
+            if settled is not None and links <= settled.texts.keys():
+                done[known] = one
+        if one is not known:
+            changed[name] = one
     if not changed:
         return content
-    resource, elements = dict(content.resource), dict(content.elements)
-    for name, new in changed.items():
-        elements[name] = new
-        resource[name] = new.value
-    return Content(resource, encode(resource, elements), elements)
+    elements = {**content.elements, **changed}
+    resource = {**content.resource}
+    for name, one in changed.items():
+        resource[name] = one.value
+    return Content(resource, encode(elements), elements)
 
 
 def _texts(node: Any, type_: str) -> frozenset[str]:
     """The texts in a node of the type that point."""
     found: set[str] = set()
     _rewrite(node, type_, found.add)  # which changes none of them
-    return frozenset(found)
+    return frozenset(found) or _NOWHERE
 
 
 def _element(type_: str, name: str, value: Any) -> Element:

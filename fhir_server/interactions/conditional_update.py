@@ -5,6 +5,7 @@ from __future__ import annotations
 from fhir_server.errors import Conflict, MalformedRequest
 from fhir_server.exchange import FhirRequest, FhirResponse
 from fhir_server.fhir.codec import Resource
+from fhir_server.fhir.elements import named
 from fhir_server.interactions.answer import returned, written
 from fhir_server.interactions.conditional_create import only_match
 from fhir_server.interactions.content import read_known
@@ -34,7 +35,7 @@ async def conditional_update(request: FhirRequest, services: Services) -> FhirRe
     given = content.resource.get("id")
     new_id = services.new_id()
     if given is None:
-        content.resource["id"] = new_id
+        content = named(content, new_id)
     check(content, request, services)
     refuse_conditional_references(content.resource, content.raw)
     await check_references([content.resource], request, services)
@@ -49,8 +50,7 @@ async def conditional_update(request: FhirRequest, services: Services) -> FhirRe
         if found is None:
             check_unused(given, current)
         check_preconditions(request, current)
-        own = content._replace(resource={**content.resource})
-        new = draft(own, id_, services, request.upload)
+        new = draft(content, id_, services, request.upload)
         version = await put_over(current, new, request, services, session, chosen=given is not None)
         return written(version, 201 if found is None else 200, request)
 

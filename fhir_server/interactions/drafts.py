@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fhir_server.errors import Unprocessable
+from fhir_server.errors import FhirError, Unprocessable
 from fhir_server.exchange import FhirRequest
 from fhir_server.fhir import references
 from fhir_server.fhir.elements import Content
 from fhir_server.interactions.literal_references import refuse_conditional_references
 from fhir_server.interactions.pace import Pace
-from fhir_server.interactions.places import below
+from fhir_server.interactions.places import moved_below
 from fhir_server.interactions.plan import URNS, Plan, rewritten
 from fhir_server.interactions.resolution import Resolution
 from fhir_server.interactions.steps import Phase, Step
@@ -31,11 +31,10 @@ async def make_drafts(plan: Plan, resolution: Resolution, services: Services, pa
         if step.index in plan.open_steps:
             mapping = _mapping(step, plan, resolution, moved)
             content = references.rewrite_content(content, mapping)
-        id_ = resolution.target(step).id
-        if content.resource["id"] != id_:
-            content = content._replace(resource={**content.resource, "id": id_})
-        with below(step.place):
-            drafts[step.index] = draft(content, id_, services)
+        try:
+            drafts[step.index] = draft(content, resolution.id(step), services)
+        except FhirError as error:
+            raise moved_below(error, step.place) from None
     return drafts
 
 

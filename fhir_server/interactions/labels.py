@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from fhir_server.fhir import codec
+from fhir_server.fhir.elements import NONE
 from fhir_server.interactions.write import Draft
 from fhir_server.services import Services
 from fhir_server.store.version import Version
@@ -50,6 +51,5 @@ def keep_labels(new: Draft, current: Version, services: Services) -> Draft:
     if not changed:
         return new
     resource = {**new.resource, "meta": meta}
-    return new._replace(
-        resource=resource, raw=codec.encode(resource), keys=services.indexer(resource)
-    )
+    raw, keys = codec.encode(resource), services.indexer(resource)
+    return new._replace(resource=resource, raw=raw, keys=keys, elements=NONE)

@@ -53,9 +53,14 @@ class Resolution:
         found = self.found.get(step.index)
         return found[0] if found else Match(step.type, step.id)
 
+    def id(self, step: Step) -> str:
+        """The id of the target."""
+        found = self.found.get(step.index)
+        return found[0].id if found else step.id
+
     def is_written(self, step: Step) -> bool:
         """Whether the step stores its content: not so a create whose condition found something."""
-        return step.phase is not Phase.CREATE or not self.found.get(step.index)
+        return not self.found.get(step.index) or step.phase is not Phase.CREATE
 
 
 async def resolve(

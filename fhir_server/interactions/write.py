@@ -18,7 +18,7 @@ from fhir_server.errors import (
 from fhir_server.exchange import FhirRequest, Prefer
 from fhir_server.fhir import codec, elements
 from fhir_server.fhir.codec import Resource
-from fhir_server.fhir.elements import NONE, Content, Elements
+from fhir_server.fhir.elements import NONE, Content, Elements, named
 from fhir_server.interactions.content import read_known
 from fhir_server.interactions.literal_references import refuse_conditional_references
 from fhir_server.interactions.search_parameters import search_parameter_faults
@@ -45,7 +45,7 @@ class Draft(NamedTuple):
     def version(self, number: int, updated: int, method: str) -> Version:
         """The version to store; `updated` is in microseconds since 1970 UTC."""
         if self.elements:
-            raw = elements.stamp(self.resource, self.elements, number, updated)
+            raw = elements.stamp(self.elements, self.type, self.id, number, updated)
         else:
             raw = codec.stamp(self.raw, self.type, self.id, number, updated)
         if self.upload is not None:
@@ -102,11 +102,9 @@ def refuse(issues: Sequence[Issue]) -> None:
 
 def draft(content: Content, id_: str, services: Services, upload: Upload | None = None) -> Draft:
     """The checked content under the id that it will have, and its keys."""
-    resource = content.resource
-    resource["id"] = id_
-    keys = services.indexer(resource, content.elements)
-    type_ = resource["resourceType"]
-    return Draft(type_, id_, resource, content.raw, keys, upload, content.elements)
+    resource, raw, known = named(content, id_)
+    keys = services.indexer(resource, known)
+    return Draft(resource["resourceType"], id_, resource, raw, keys, upload, known)
 
 
 def new_draft(request: FhirRequest, services: Services) -> Draft:
@@ -114,7 +112,7 @@ def new_draft(request: FhirRequest, services: Services) -> Draft:
     content = read_known(request, services)
     checked_type(content, request.target.type)
     id_ = services.new_id()
-    content.resource["id"] = id_
+    content = named(content, id_)
     check(content, request, services)
     refuse_conditional_references(content.resource, content.raw)
     return draft(content, id_, services, request.upload)
