@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from uuid import uuid4
+from secrets import token_hex
 
 from fhir_server.fhir.definitions import Definitions
 from fhir_server.search.index import Indexer
@@ -17,8 +17,8 @@ from fhir_server.validation import Validator
 
 
 def new_id() -> str:
-    """A fresh logical id: a random UUID, so that it tells nothing of the resource."""
-    return str(uuid4())
+    """A fresh logical id: 128 random bits in hexadecimal, so that it tells nothing."""
+    return token_hex(16)
 
 
 @dataclass(frozen=True, slots=True)
