@@ -20,9 +20,12 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _HEADERS = {"ifNoneMatch": "if-none-match", "ifMatch": "if-match", "ifNoneExist": "if-none-exist"}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class EntryRequest:
-    """What an entry asks for: `path` is below the base, `query` decoded, headers in lower case."""
+    """What an entry asks for: `path` is below the base, `query` decoded, headers in lower case.
+
+    Entries that say it with the same bytes have the same one.
+    """
 
     method: str
     path: str

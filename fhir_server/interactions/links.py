@@ -14,6 +14,7 @@ _REST_URL = re.compile(
 )
 _RELATIVE = re.compile(r"^[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}(/_history/[A-Za-z0-9\-.]{1,64})?$")
 _HISTORY = "/_history/"
+_STORES_NOTHING = (Phase.DELETE, Phase.ASK)
 
 
 class Link(NamedTuple):
@@ -30,7 +31,7 @@ class Links:
         self._by_url: dict[str, Step] = {}
         for step in steps:
             url = step.entry.full_url
-            if not url or step.phase in (Phase.DELETE, Phase.ASK):
+            if not url or step.phase in _STORES_NOTHING:
                 continue
             if url in self._by_url:
                 raise MalformedRequest(

@@ -14,11 +14,12 @@ from fhir_server.errors import FhirError, Forbidden, MalformedRequest, UnknownTy
 from fhir_server.exchange import FhirRequest, Target
 from fhir_server.fhir import elements
 from fhir_server.fhir.codec import Resource
-from fhir_server.fhir.elements import Content
+from fhir_server.fhir.elements import Content, named
 from fhir_server.fhir.primitives import TEXT
 from fhir_server.interactions.bundle_entries import Entry, refuse_all
 from fhir_server.interactions.criteria import Criteria, criteria_of_query, criteria_of_text
 from fhir_server.interactions.entry_content import as_request
+from fhir_server.interactions.entry_request import EntryRequest
 from fhir_server.interactions.pace import Pace
 from fhir_server.interactions.patch import Change, read_change
 from fhir_server.interactions.places import at, below, moved_below
@@ -42,6 +43,7 @@ _ACTIONS = {
     Phase.UPDATE: Action.UPDATE,
     Phase.PATCH: Action.UPDATE,
 }
+_CREATE, _ASK = Phase.CREATE, Phase.ASK  # to look one up costs as much as a call
 _PHASES = {"DELETE": Phase.DELETE, "PUT": Phase.UPDATE, "PATCH": Phase.PATCH}
 
 
@@ -57,6 +59,8 @@ class Step:
     """
 
     entry: Entry
+    index: int
+    """The number of the entry."""
     phase: Phase
     request: FhirRequest
     type: str = ""
@@ -65,11 +69,6 @@ class Step:
     given: str | None = None
     content: Content = NOTHING
     change: Change | None = None
-
-    @property
-    def index(self) -> int:
-        """The number of the entry."""
-        return self.entry.index
 
     @property
     def resource(self) -> Resource:
@@ -88,24 +87,22 @@ async def read_steps(
     """The steps in the order of the entries; raises with every entry that cannot be one."""
     steps: list[Step] = []
     faults: list[FhirError] = []
-    targets = _Targets(request.grant, services)
+    requests = _Requests(request, services)
     for entry in entries:
         await pace.step()
         try:
-            steps.append(_read(entry, request, targets, services))
+            steps.append(_read(entry, requests, services))
         except FhirError as fault:
             faults.append(moved_below(fault, entry.place))
     refuse_all(faults)
     check_identities(
         (f"{step.type}/{step.id}", step)
         for step in steps
-        if step.phase is not Phase.ASK and step.criteria is None
+        if step.phase is not _ASK and step.criteria is None
     )
     # Two updates by the same criteria would change one resource twice, or create two.
     check_identities(
-        (step.criteria.key, step)
-        for step in steps
-        if step.criteria and step.phase is not Phase.CREATE
+        (step.criteria.key, step) for step in steps if step.criteria and step.phase is not _CREATE
     )
     return steps
 
@@ -124,35 +121,40 @@ def check_identities(touched: Iterable[tuple[str, Step]]) -> None:
             )
 
 
-def _read(entry: Entry, request: FhirRequest, targets: _Targets, services: Services) -> Step:
-    asked, own = entry.request, as_request(entry, request)
+def _read(entry: Entry, requests: _Requests, services: Services) -> Step:
+    own = requests.known(entry)
+    phase = _CREATE if own is not None else _phase(entry.request)
+    if own is None:
+        own = requests.new(entry, phase)
+    if phase is _ASK:
+        return Step(entry, entry.index, phase, own)
+    step = Step(entry, entry.index, phase, own, own.target.type, own.target.id)
+    if phase is _CREATE:
+        _read_create(step, services)
+        return step
+    if not own.target.id:
+        with at(f"{entry.place}.request.url"):
+            step.criteria = criteria_of_query(own)
+    if phase is Phase.UPDATE:
+        _read_update(step, services)
+    elif phase is Phase.PATCH:
+        with below(step.place):
+            step.change = read_change(own, services)
+    return step
+
+
+def _phase(asked: EntryRequest) -> Phase:
     method, path = asked.method, asked.path
     if method in ("GET", "HEAD") or (
         method == "POST" and (path.endswith("_search") or "$" in path)
     ):
-        return Step(entry, Phase.ASK, own)
-    phase = _PHASES.get(method, Phase.CREATE)
-    with at(f"{entry.place}.request.url"):
-        own.target = targets[path, phase]
-        criteria = None
-        if not own.target.id and phase is not Phase.CREATE:
-            criteria = criteria_of_query(own)
-    step = Step(entry, phase, own, own.target.type, own.target.id, criteria)
-    match phase:
-        case Phase.CREATE:
-            _read_create(step, services)
-        case Phase.UPDATE:
-            _read_update(step, services)
-        case Phase.PATCH:
-            with below(step.place):
-                step.change = read_change(own, services)
-    return step
+        return _ASK
+    return _PHASES.get(method, _CREATE)
 
 
 def _read_create(step: Step, services: Services) -> None:
-    _read_content(step, services)
     step.id = services.new_id()
-    step.resource["id"] = step.id
+    step.content = named(_content(step, services), step.id)
     criteria = step.request.headers.get("if-none-exist")
     if criteria is not None:
         with at(f"{step.entry.place}.request.ifNoneExist"):
@@ -160,34 +162,53 @@ def _read_create(step: Step, services: Services) -> None:
 
 
 def _read_update(step: Step, services: Services) -> None:
-    _read_content(step, services)
+    content = _content(step, services)
+    given = content.resource.get("id")
     if step.criteria is None:
         with below(step.place):
-            check_id(step.resource, step.id)
-        return
-    step.given = step.resource.get("id")
-    step.id = step.given if isinstance(step.given, str) else services.new_id()
-    step.resource.setdefault("id", step.id)
+            check_id(content.resource, step.id)
+    else:
+        step.given = given
+        step.id = given if isinstance(given, str) else services.new_id()
+    step.content = content if "id" in content.resource else named(content, step.id)
 
 
-def _read_content(step: Step, services: Services) -> None:
-    with below(step.place):
+def _content(step: Step, services: Services) -> Content:
+    try:
         raw = step.entry.raw
         content = elements.read(raw, max_bytes=len(raw), max_depth=services.settings.max_depth)
         checked_type(content, step.type)
-        step.content = content
+    except FhirError as error:
+        raise moved_below(error, step.place) from None
+    return content
 
 
-class _Targets(dict[tuple[str, Phase], Target]):
-    """What a path names that is asked for in a phase: most entries ask for the same few."""
+class _Requests:
+    """The entries as requests of their own, by the sender of the Bundle.
 
-    def __init__(self, grant: Grant, services: Services) -> None:
-        self._grant = grant
+    Most entries ask for the same few creates: these are one request without a body, for each
+    entry has the resource itself.
+    """
+
+    def __init__(self, request: FhirRequest, services: Services) -> None:
+        self._request = request
         self._services = services
+        self._creates: dict[EntryRequest, FhirRequest] = {}
 
-    def __missing__(self, key: tuple[str, Phase]) -> Target:
-        self[key] = target = _target(*key, self._grant, self._services)
-        return target
+    def known(self, entry: Entry) -> FhirRequest | None:
+        """The create that another entry asked for with the same words."""
+        return self._creates.get(entry.request) if entry.raw else None
+
+    def new(self, entry: Entry, phase: Phase) -> FhirRequest:
+        """The entry's request, with its target where it writes."""
+        own = as_request(entry, self._request)
+        if phase is not _ASK:
+            with at(f"{entry.place}.request.url"):
+                own.target = _target(own.path, phase, own.grant, self._services)
+        if phase is _CREATE:
+            own.body = b""
+            self._creates[entry.request] = own
+        return own
 
 
 def _target(path: str, phase: Phase, grant: Grant, services: Services) -> Target:
@@ -196,7 +217,7 @@ def _target(path: str, phase: Phase, grant: Grant, services: Services) -> Target
         raise UnknownType(f"'{type_[:80]}' is no resource type of FHIR R4")
     if not grant.allows(type_, _ACTIONS[phase]):
         raise Forbidden(f"Not permitted: {_ACTIONS[phase].name.lower()} on {type_}")
-    if phase is Phase.CREATE and rest:
+    if phase is _CREATE and rest:
         raise MalformedRequest("POST goes to a type, such as Patient")
     if not rest:
         return Target(type_)
