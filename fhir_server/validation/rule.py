@@ -13,7 +13,7 @@ from fhir_server.fhir.definitions import Invariant
 from fhir_server.fhir.fhirpath import Compiled, FhirPathError, Node
 from fhir_server.fhir.fhirpath.shapes import Shape
 from fhir_server.validation.faults import Faults, State
-from fhir_server.validation.shortcuts import shortcut
+from fhir_server.validation.shortcuts import in_order, shortcut
 
 __all__ = ["CORRECTED", "Extended", "Holder", "Rule", "Walk"]
 
@@ -48,7 +48,7 @@ Extended: TypeAlias = Callable[[str, dict[str, Any], Holder], Faults]
 class Rule:
     """One invariant, ready to run."""
 
-    __slots__ = ("_certainly", "_form", "compiled", "invariant")
+    __slots__ = ("_certainly", "_form", "_ordered", "compiled", "invariant")
 
     def __init__(self, invariant: Invariant) -> None:
         self.invariant = invariant
@@ -56,15 +56,23 @@ class Rule:
         self.compiled: Compiled = fhirpath.compile(expression)
         self._form: Shape | None = None
         self._certainly: Callable[[dict[str, Any]], bool] | None = None
+        self._ordered: Callable[[dict[str, Any]], bool] | None = None
 
     def is_certain(self, value: Any, form: Shape) -> bool:
         """Whether it holds in every object of this form that has the same properties."""
         if form is not self._form:
             self._form, self._certainly = form, shortcut(self.compiled.tree, form)
+            self._ordered = in_order(self.compiled.tree, form)
         return self._certainly is not None and type(value) is dict and self._certainly(value)
 
+    def holds(self, value: Any, form: Shape) -> bool:
+        """Whether it holds for certain, by the names of the properties or by two dates."""
+        if self.is_certain(value, form):
+            return True
+        return self._ordered is not None and type(value) is dict and self._ordered(value)
+
     def __call__(self, node: Node, holder: Holder) -> Faults:
-        if self.is_certain(node.value, node.shape):
+        if self.holds(node.value, node.shape):
             return None
         return self.evaluate(node, holder)
 

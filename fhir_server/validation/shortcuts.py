@@ -25,6 +25,9 @@ _OF_NOTHING_NOTHING = frozenset(
         *("startsWith", "endsWith", "matches", "substring", "length", "toString", "resolve"),
     )
 )
+_DATES = frozenset(("date", "dateTime", "instant"))
+_SECOND = len("2015-02-07T13:28:17")
+"""What follows are fractions and the zone."""
 _COMPARISONS = frozenset(("=", "!=", "<", "<=", ">", ">="))
 
 
@@ -38,6 +41,37 @@ def shortcut(tree: Expression, form: Shape) -> Callable[[Json], bool] | None:
         return None
     known = condition
     return lambda value: known(value) in ("true", "empty")
+
+
+def in_order(tree: Expression, form: Shape) -> Callable[[Json], bool] | None:
+    """Whether the invariant certainly holds as two dates are in order, one of its alternatives.
+
+    Dates of one precision, in one zone, are in the order of their texts. None where there is no
+    such alternative.
+    """
+    match tree:
+        case Binary(operator="or"):
+            return in_order(tree.left, form) or in_order(tree.right, form)
+        case Binary(operator="<=", left=Member(None, first), right=Member(None, second)):
+            names = [step.name for name in (first, second) for step in form.steps.get(name, ())]
+            types = {step.shape.name for name in names for step in form.steps.get(name, ())}
+            if len(names) == 2 and types <= _DATES:
+                return _ordered(*names)
+    return None
+
+
+def _ordered(first: str, second: str) -> Callable[[Json], bool]:
+    def look(value: Json) -> bool:
+        one, other = value.get(first), value.get(second)
+        return (
+            type(one) is str
+            and type(other) is str
+            and len(one) == len(other)
+            and one[_SECOND:] == other[_SECOND:]
+            and one <= other
+        )
+
+    return look
 
 
 def _condition(tree: Expression, form: Shape) -> Condition | None:

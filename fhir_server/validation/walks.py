@@ -51,7 +51,7 @@ class AboutObject:
         node = None
         for rule in self._plain:
             # Most hold for certain, and their objects need no nodes.
-            if rule.is_certain(value, self._form):
+            if rule.holds(value, self._form):
                 continue
             # Contained resources have no narrative (narrative.html), whatever dom-6 advises.
             if rule.invariant.key != "dom-6" or holder.resource is holder.container:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import tarfile
@@ -11,7 +12,7 @@ import pytest
 
 from fhir_server.fhir import definitions, fhirpath
 from fhir_server.fhir.fhirpath.shapes import Node, shape
-from fhir_server.validation.shortcuts import shortcut
+from fhir_server.validation.shortcuts import in_order, shortcut
 from tests.oracles import shared
 
 DEFINITIONS = definitions.load()
@@ -102,3 +103,50 @@ def test_they_agree_on_the_official_examples_thinned_out() -> None:
 def test_what_is_certain(type_: str, expression: str, value: dict[str, Any], certain: bool) -> None:
     found = shortcut(fhirpath.compile(expression).tree, shape(type_))
     assert (found is not None and found(value)) == certain
+
+
+MOMENTS = (
+    "2016",
+    "2016-12",
+    "2016-12-31",
+    "2017-01-01",
+    "2016-12-31T23:59:60Z",
+    "2016-12-31T23:59:60.5Z",
+    "2017-01-01T00:00:00Z",
+    "2017-01-01T00:00:00.0Z",
+    "2017-01-01T00:00:00.5Z",
+    "2017-01-01T00:00:00+01:00",
+    "2016-12-31T23:30:00-01:00",
+    None,
+)
+
+
+def test_the_order_of_two_dates_is_that_of_the_engine() -> None:
+    expression = "start.hasValue().not() or end.hasValue().not() or (start <= end)"
+    compiled = fhirpath.compile(expression)
+    certainly = in_order(compiled.tree, shape("Period"))
+    assert certainly is not None
+    seen = set()
+    for start, end in itertools.product(MOMENTS, repeat=2):
+        value = {"start": start, "end": end}
+        if certainly(value):
+            assert compiled.check(Node(shape("Period"), value, None, value), value), value
+            seen.add((start, end))
+    assert ("2016-12-31", "2017-01-01") in seen
+    assert ("2017-01-01T00:00:00Z", "2017-01-01T00:00:00Z") in seen
+    assert ("2016", "2016-12") not in seen
+
+
+@pytest.mark.parametrize(
+    ("type_", "expression"),
+    [
+        ("Period", "start < end"),
+        ("Period", "start >= end"),
+        ("Period", "start <= end and start.exists()"),
+        ("Period", "start <= today()"),
+        ("Range", "low <= high"),
+        ("Observation", "effective <= issued"),
+    ],
+)
+def test_nothing_else_is_compared_by_its_text(type_: str, expression: str) -> None:
+    assert in_order(fhirpath.compile(expression).tree, shape(type_)) is None
