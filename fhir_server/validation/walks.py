@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from fhir_server.fhir.definitions import Element
 from fhir_server.fhir.fhirpath import Node
@@ -15,6 +15,9 @@ __all__ = ["AboutObject", "Table", "about_properties", "beside_primitive", "each
 
 Table: TypeAlias = dict[str, tuple[str, Walk, str]]
 """JSON property -> its step, what looks at it, and the path of its element."""
+
+MOST_FORMS = 100
+"""Tuples of names of one type that are remembered."""
 
 _LINKS = re.compile(r"""\s(?:href|src)\s*=\s*["'](#[^"']+)""").findall
 _LOOKED_INTO = frozenset({"contained", "extension", "modifierExtension"})
@@ -72,19 +75,34 @@ class AboutObject:
         return faults
 
 
-def about_properties(own: Walk, table: Table) -> Walk:
+class _Form(NamedTuple):
+    """What the names of an object's properties tell."""
+
+    silent: bool
+    """That nothing is to be said of the object as a whole."""
+    inner: tuple[str, ...]
+    """The properties that are to be looked at."""
+
+
+def about_properties(own: AboutObject, table: Table) -> Walk:
     """An object as a whole, then its properties."""
-    get = table.get
+    forms: dict[tuple[str, ...], _Form] = {}
 
     def walk(value: Any, owner: dict[str, Any], holder: Holder) -> Faults:
-        faults = own(value, owner, holder)
-        for property_, item in value.items():
-            inner = get(property_)
-            if inner is not None:
-                holder.place = inner[2]
-                found = inner[1](item, value, holder)
-                if found is not None:
-                    faults = _add(faults, above(found, inner[0]))
+        names = tuple(value)
+        form = forms.get(names)
+        if form is None:
+            if len(forms) >= MOST_FORMS:
+                forms.clear()
+            inner = tuple(name for name in names if name in table)
+            form = forms[names] = _Form(own.is_silent(value), inner)
+        silent, inner = form
+        faults = None if silent else own(value, owner, holder)
+        for name in inner:
+            step, look, holder.place = table[name]
+            found = look(value[name], value, holder)
+            if found is not None:
+                faults = _add(faults, above(found, step))
         return faults
 
     return walk
