@@ -5,8 +5,9 @@ So a resource without faults costs no paths at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from fhir_server.errors import Issue
@@ -39,19 +40,20 @@ Faults: TypeAlias = list[Fault] | None
 class State:
     """What one validation knows beyond the value at hand."""
 
-    __slots__ = ("_contained", "_indexed", "container", "cut", "left", "lenient", "quiet")
+    # Every resource has one of these, and few of them any fault: what is mostly so is told here.
+    quiet = False
+    """Whether only errors are asked for."""
+    cut: frozenset[str] = frozenset()
+    """Severities of which there was more to tell."""
+    _indexed: Any = None
+    _contained: Mapping[Any, dict[str, Any]] = MappingProxyType({})
 
     def __init__(self, container: dict[str, Any], lenient: bool = False) -> None:
         self.container = container
         """The resource whose `contained` local references point into."""
         self.lenient = lenient
-        self.quiet = False
-        """Whether only errors are asked for."""
         self.left: dict[str, int] = {}
         """Severity -> how many more may be told: warnings must not crowd out errors."""
-        self.cut: set[str] = set()
-        self._indexed: Any = None
-        self._contained: dict[Any, dict[str, Any]] = {}
 
     def contained(self, id_: str) -> dict[str, Any] | None:
         """What `container` contains under an id; looked up, however many references there are."""
@@ -81,7 +83,7 @@ class State:
             return None
         left = self.left.get(severity, LIMIT)
         if left == 0:
-            self.cut.add(severity)
+            self.cut |= {severity}
             return None
         self.left[severity] = left - 1
         return [Fault(code, text, step, severity)]

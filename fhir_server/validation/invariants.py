@@ -47,6 +47,7 @@ class Invariants:
         """`extended` looks at objects with extensions, `native` has rules that are no FHIRPath."""
         self.definitions = definitions
         self._severities = severities
+        self._quiet = "warning" not in severities
         self._extended = extended
         self._native = native
         self._walks: dict[str, Walk] = {}
@@ -66,7 +67,7 @@ class Invariants:
     def holder(self, resource: dict[str, Any]) -> Holder:
         """What walks through the resource know of it."""
         holder = Holder(resource)
-        holder.quiet = "warning" not in self._severities
+        holder.quiet = self._quiet
         holder.place = resource["resourceType"]
         return holder
 

@@ -27,10 +27,8 @@ CORRECTED = {
 class Holder(State):
     """Adds the resource that the element at hand stands in: `%resource`."""
 
-    __slots__ = ("outermost", "place", "resource")
-
     def __init__(self, resource: dict[str, Any]) -> None:
-        super().__init__(resource)
+        State.__init__(self, resource)  # by its name, as `super` costs more than all the rest
         self.resource = resource
         self.outermost = resource
         self.place = ""

@@ -12,8 +12,6 @@ __all__ = ["Run"]
 class Run(Holder):
     """Adds the Bundle that holds everything, and the answers of nested questions."""
 
-    __slots__ = ("answers", "bundle", "entry")
-
     def __init__(self, resource: dict[str, Any], bundle: dict[str, Any] | None = None) -> None:
         super().__init__(resource)
         self.bundle = bundle
