@@ -5,12 +5,38 @@ https://hl7.org/fhir/R4/json.html#primitive
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fhir_server.fhir.primitives import CHECKS, EXPECTED, JSON_TYPES, TEXT
 from fhir_server.validation.faults import Check, Faults, State, above, json_type, shown
 
 __all__ = ["coded", "companion", "companions", "plain", "repeated"]
+
+_AGAIN = ("canonical", "code", "uri", "url")
+"""Types most of whose values come again and again: systems, units, profiles."""
+
+_LONGEST, _MOST = 100, 2_000
+"""Characters of a text that is remembered, and how many of one type are."""
+
+
+class _Met(dict[str, bool]):
+    """Texts that were looked at before, and whether they are of their type."""
+
+    def __init__(self, matches: Callable[[str], Any]) -> None:
+        super().__init__()
+        self._matches = matches
+
+    def __missing__(self, text: str) -> bool:
+        right = bool(self._matches(text))
+        if len(text) <= _LONGEST:
+            if len(self) >= _MOST:
+                self.clear()
+            self[text] = right
+        return right
+
+
+_MET = {type_: _Met(TEXT[type_]) for type_ in _AGAIN}
 
 
 def plain(type_: str) -> Check:
@@ -29,6 +55,15 @@ def plain(type_: str) -> Check:
             return _wrong(type_, value, state)
 
         return check_string
+    if type_ in _MET:
+        met = _MET[type_]
+
+        def check_again(value: Any, owner: dict[str, Any], state: State) -> Faults:
+            if type(value) is str and met[value]:
+                return None
+            return _wrong(type_, value, state)
+
+        return check_again
     if type_ in TEXT:
         matches = TEXT[type_]
 
