@@ -45,6 +45,8 @@ class State:
     """Whether only errors are asked for."""
     cut: frozenset[str] = frozenset()
     """Severities of which there was more to tell."""
+    ruled = False
+    """Whether a value was met that more is to be said of than structure tells."""
     _indexed: Any = None
     _contained: Mapping[Any, dict[str, Any]] = MappingProxyType({})
 

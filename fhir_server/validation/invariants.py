@@ -14,6 +14,7 @@ from typing import Any
 from fhir_server.errors import Issue
 from fhir_server.fhir.definitions import Definitions, Element, Invariant
 from fhir_server.validation.faults import Faults, issues
+from fhir_server.validation.native import NATIVE
 from fhir_server.validation.rule import Extended, Holder, Rule, Walk
 from fhir_server.validation.walks import (
     AboutObject,
@@ -32,6 +33,25 @@ STRUCTURAL = frozenset({"dom-2", "ele-1", "ext-1", "ref-1", "txt-1", "txt-2"})
 SEVERITIES = frozenset({"error", "warning"})
 
 _OUTWARD = re.compile(r"%(?:resource|rootResource|context)\b|\bresolve\(").search
+
+
+def is_ruled(definitions: Definitions, name: str) -> bool:
+    """Whether there is more to say of a type's objects, or their properties, than structure.
+
+    An extension has a definition of its own.
+    """
+    if name in NATIVE or name == "Extension":
+        return True
+    stated = [
+        invariant
+        for element in definitions.types[name].elements.values()
+        for invariant in definitions.invariants.get(_path(name, element), ())
+    ]
+    while name:
+        definition = definitions.types[name]
+        stated += definition.invariants
+        name = definition.base
+    return any(invariant.key not in STRUCTURAL for invariant in stated)
 
 
 class Invariants:
@@ -122,7 +142,7 @@ class Invariants:
     def _fill(self, table: Table, name: str) -> None:
         definition = self.definitions.types[name]
         for element in definition.elements.values():
-            path = f"{name}.{element.name}{'[x]' if element.choice else ''}"
+            path = _path(name, element)
             # A backbone's own rules come with its type, those of a reference to it too.
             stated = () if element.content else self.definitions.invariants.get(path, ())
             rules = self._compiled(stated)
@@ -161,3 +181,7 @@ class Invariants:
         faults = self._contained(value, owner, holder)
         holder.container = outer
         return faults
+
+
+def _path(type_: str, element: Element) -> str:
+    return f"{type_}.{element.name}{'[x]' if element.choice else ''}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from fhir_server.fhir.elements import Element, Elements
+from fhir_server.fhir.elements import Elements
 from fhir_server.validation.faults import State
 from fhir_server.validation.invariants import Invariants
 from fhir_server.validation.objects import Shape
@@ -37,6 +37,8 @@ class _Type(NamedTuple):
     shape: Shape
     whole: AboutObject
     table: Table
+    stated: frozenset[str]
+    """The properties with an invariant that is stated on the property itself."""
     forms: dict[tuple[str, ...], _Form]
 
 
@@ -57,30 +59,37 @@ class Known:
         form = _form(type_, resource) if type_ is not None else None
         if type_ is None or form is None:
             return False
-        new: list[tuple[str, Any, Element | None]] = []
-        for name, value in resource.items():
-            element = elements.get(name)
-            if element is None or element.value is not value:
-                new.append((name, value, None))
-            elif element.right is not self or name in form.paired:
-                new.append((name, value, element))
+        shape, whole, table, stated, _ = type_
+        silent, paired = form
+        checks = shape.checks
+        # Mostly all but two or three were right before; only these cost more than this look.
+        new = [name for name, one in elements.items() if one.right is not self]
+        if "id" not in elements and "id" in resource:
+            new.append("id")
+        if paired:
+            new += paired.difference(new)
         holder = self._invariants.holder(resource)
-        for name, value, _ in new:
-            check = type_.shape.checks.get(name)
-            if check is None or check(value, resource, holder) is not None:
+        ruled = []
+        for name in new:
+            holder.ruled = name in stated
+            if checks[name](resource[name], resource, holder) is not None:
                 return False
-        if not form.silent and type_.whole(resource, {}, holder) is not None:
+            if holder.ruled and name in table:
+                ruled.append(name)
+        if not silent and whole(resource, {}, holder) is not None:
             return False
-        for name, value, element in new:
-            inner = type_.table.get(name)
-            if inner is not None:
-                holder.place = inner[2]
-                if inner[1](value, resource, holder) is not None:
-                    return False
-                if self._invariants.looks_out(inner[2]):
-                    continue
-            if element is not None and element.alone and name not in form.paired:
-                element.right = self
+        outward = paired
+        for name in ruled:
+            _, walk, place = table[name]
+            holder.place = place
+            if walk(resource[name], resource, holder) is not None:
+                return False
+            if self._invariants.looks_out(place):
+                outward |= {name}
+        for name in new:
+            one = elements.get(name)
+            if one is not None and one.alone and name not in outward:
+                one.right = self
         return True
 
     def _type(self, name: Any) -> _Type | None:
@@ -90,18 +99,25 @@ class Known:
         if known is None:
             shape = self._structure.shape(name)
             if shape is not None:
-                known = self._types[name] = _Type(shape, *self._invariants.walks(name), {})
+                whole, table = self._invariants.walks(name)
+                paths = self._invariants.definitions.invariants
+                stated = frozenset(one for one, (_, _, path) in table.items() if path in paths)
+                known = self._types[name] = _Type(shape, whole, table, stated, {})
         return known
 
 
 def _form(type_: _Type, resource: Json) -> _Form | None:
-    """None where something is missing, or a choice is there twice."""
+    """None where a name is not known, something is missing, or a choice is there twice."""
     names = tuple(resource)
     form = type_.forms.get(names)
-    if form is None and type_.shape.form(resource, State(resource)) is None:
+    if form is None and _fits(type_.shape, resource):
         if len(type_.forms) >= MOST_FORMS:
             type_.forms.clear()
         beside = {name for name in names if name.startswith("_")}
-        paired = frozenset(beside | {name[1:] for name in beside})
-        form = type_.forms[names] = _Form(type_.whole.is_silent(resource), paired)
+        paired = beside | ({name[1:] for name in beside} & resource.keys())
+        form = type_.forms[names] = _Form(type_.whole.is_silent(resource), frozenset(paired))
     return form
+
+
+def _fits(shape: Shape, resource: Json) -> bool:
+    return resource.keys() <= shape.checks.keys() and shape.form(resource, State(resource)) is None

@@ -36,10 +36,12 @@ class Choice(NamedTuple):
 class Shape:
     """What objects of a type look like. Filled after its check exists: types contain types."""
 
-    __slots__ = ("checks", "choices", "further", "required", "steps", "type_name")
+    __slots__ = ("checks", "choices", "further", "required", "ruled", "steps", "type_name")
 
-    def __init__(self, type_name: str) -> None:
+    def __init__(self, type_name: str, ruled: bool = False) -> None:
         self.type_name = type_name
+        self.ruled = ruled
+        """Whether there are invariants, or definitions of its own, to be looked at later."""
         self.checks: dict[str, Check] = {}
         self.steps: dict[str, str] = {}
         """JSON property -> FHIRPath step to it: `.name`, `.value.ofType(Quantity)`."""
@@ -97,11 +99,12 @@ def check_object(shape: Shape, sparse: bool = False) -> Check:
 
     `sparse` objects may be empty or have only an id: resources, and what stands beside a value.
     """
-    get, required, choices, further = (
+    get, required, choices, further, ruled = (
         shape.checks.get,
         shape.required,
         shape.choices,
         shape.further,
+        shape.ruled,
     )
 
     def check(value: Any, owner: dict[str, Any], state: State) -> Faults:
@@ -111,6 +114,8 @@ def check_object(shape: Shape, sparse: bool = False) -> Check:
             return state.fault(
                 "structure", f"must have more than an id (ele-1): fill this {shape.type_name}"
             )
+        if ruled:
+            state.ruled = True
         faults: Faults = None
         for name, item in value.items():
             test = get(name)

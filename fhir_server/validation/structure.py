@@ -14,6 +14,7 @@ from fhir_server.fhir.primitives import CHECKS
 from fhir_server.validation import objects, primitive
 from fhir_server.validation.concept import check_concept
 from fhir_server.validation.faults import Check, State, issues
+from fhir_server.validation.invariants import is_ruled
 from fhir_server.validation.narrative import check_xhtml
 from fhir_server.validation.objects import Choice, Required, Shape, check_object
 from fhir_server.validation.reference import check_reference
@@ -56,7 +57,7 @@ class Structure:
         check = self._objects.get(name)
         if check is None:
             definition = self.definitions.types[name]
-            shape = self._shapes[name] = Shape(name)
+            shape = self._shapes[name] = Shape(name, is_ruled(self.definitions, name))
             # What stands beside a primitive is an Element itself; nothing else is one exactly.
             check = check_object(shape, definition.kind == "resource" or name == "Element")
             self._objects[name] = check

@@ -9,7 +9,8 @@ import pytest
 from fhir_server.fhir.definitions import load
 from fhir_server.fhir.fhirpath import compile
 from fhir_server.validation import Validator
-from fhir_server.validation.invariants import STRUCTURAL
+from fhir_server.validation.invariants import STRUCTURAL, Invariants, is_ruled
+from fhir_server.validation.native import NATIVE
 from fhir_server.validation.rule import CORRECTED
 
 R4 = load()
@@ -166,6 +167,17 @@ def test_every_invariant_is_known_and_compiles() -> None:
     assert {i.key for i in invariants} >= STRUCTURAL | CORRECTED.keys()
     for invariant in invariants:
         assert compile(invariant.expression)
+
+
+def test_objects_that_have_rules_are_told_from_those_that_have_none() -> None:
+    invariants = Invariants(R4, native=NATIVE)
+    ruled = {name for name in R4.types if is_ruled(R4, name)}
+    assert {name for name in R4.types if invariants._rules(name)} | NATIVE.keys() <= ruled
+    for path, stated in R4.invariants.items():
+        if any(invariant.key not in STRUCTURAL for invariant in stated):
+            assert path in ruled or path.rpartition(".")[0] in ruled, path
+    assert ruled >= {"Period", "Quantity", "Extension", "Attachment", "Observation", "Patient"}
+    assert ruled.isdisjoint({"Coding", "CodeableConcept", "HumanName", "Identifier", "Reference"})
 
 
 def test_issues_are_bounded_and_say_so() -> None:

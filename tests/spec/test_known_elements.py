@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import tarfile
 from collections.abc import Iterator
 from functools import cache
@@ -233,3 +234,39 @@ def test_what_is_right_here_may_be_wrong_there(right: Any, wrong: Any) -> None:
         found = validator.errors(content.resource, False, content.elements)
         assert found
         assert same(found, validator.errors(codec.decode(content.raw)))
+
+
+def spoilt(value: Any, random_: random.Random) -> Any:
+    """A copy without one property somewhere in it, or with two values exchanged."""
+    copy = json.loads(json.dumps(value))
+    node = copy
+    while True:
+        inner = [item for item in (node.values() if isinstance(node, dict) else node) if item]
+        inner = [item for item in inner if isinstance(item, dict | list)]
+        if not inner or (isinstance(node, dict) and random_.random() < 0.3):
+            break
+        node = random_.choice(inner)
+    if isinstance(node, dict) and len(node) > 1 and random_.random() < 0.4:
+        one, other = random_.sample(sorted(node), 2)
+        node[one], node[other] = node[other], node[one]
+    elif isinstance(node, dict) and node:
+        del node[random_.choice(sorted(node))]
+    return copy
+
+
+def test_what_is_spoilt_is_seen_among_what_is_known() -> None:
+    validator, _ = parts()
+    random_ = random.Random(5)
+    seen = [0, 0]
+    for content in list(readable()):
+        validator.errors(content.resource, False, content.elements)
+        for _ in range(2):
+            body = json.dumps(spoilt(json.loads(content.raw), random_)).encode()
+            try:
+                changed = elements.read(body)
+            except FhirError:
+                continue
+            found = validator.errors(changed.resource, False, changed.elements)
+            assert same(found, validator.errors(codec.decode(changed.raw))), body
+            seen[bool(found)] += 1
+    assert min(seen) > 200
