@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import repeat
-from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -33,8 +32,6 @@ _SHALLOW = 8
 """Brackets that are counted as levels: where even these are too many, `parse` looks closer."""
 
 _IDENTITY = frozenset(IDENTITY)
-
-_member = attrgetter("member")
 
 
 class Element:
@@ -126,7 +123,7 @@ NONE: Elements = MappingProxyType({})
 """Of a resource that did not come as JSON, or is not known element by element."""
 
 
-class Content(NamedTuple):
+class Content(msgspec.Struct, frozen=True, gc=False):
     """A resource decoded, its minified JSON, and what is known of its elements.
 
     Each of the `elements` has the very value that the resource has under its name. All but the id
@@ -201,7 +198,7 @@ def element(type_: bytes, name: str, raw: bytes) -> Element:
 
 def encode(elements: Elements) -> bytes:
     """The minified JSON of a resource of these elements, each as it was written."""
-    return b"{%b}" % b"".join(map(_member, elements.values()))[1:]
+    return b"{%b}" % b"".join([one.member for one in elements.values()])[1:]
 
 
 def stamp(elements: Elements, type_: str, id_: str, version: int, updated: int) -> bytes:

@@ -27,7 +27,6 @@ _LITERAL = re.compile(
     r"(?:/_history/(?P<version>[A-Za-z0-9\-.]{1,64}))?(?:#(?P<fragment>.*))?"
 )
 _CONDITIONAL = re.compile(r"(?:(?P<base>https?://[^?#]+)/)?(?P<type>[A-Z][A-Za-z]+)\?(?P<query>.+)")
-_NOWHERE: frozenset[str] = frozenset()
 _KNOWN = 200
 """Texts up to this length are remembered: most references come again and again."""
 _LINK = re.compile(r"""(<(?:a|img)\b[^<>]*?\s(?:href|src)\s*=\s*)(?:"([^"<]*)"|'([^'<]*)')""")
@@ -103,10 +102,19 @@ class Settled:
     """What rewriting has come to so far, where it comes to the same in every resource of a Bundle.
 
     `texts` are filled by the mapping, None for those that stay; `elements` by `rewrite_content`.
+    `marks`: of these bytes the JSON of every text that may change has one; () where any text may.
     """
 
     texts: dict[str, str | None] = field(default_factory=dict)
     elements: dict[Element, Element] = field(default_factory=dict)
+    marks: tuple[bytes, ...] = ()
+
+    def stays(self, raw: bytes) -> bool:
+        """Whether there is no text in this JSON that may change."""
+        for mark in self.marks:
+            if raw.find(mark) >= 0:
+                return False
+        return bool(self.marks)
 
 
 def rewrite_content(content: Content, mapping: Mapping, settled: Settled | None = None) -> Content:
@@ -116,30 +124,21 @@ def rewrite_content(content: Content, mapping: Mapping, settled: Settled | None 
     """
     type_ = content.resource["resourceType"]
     if not content.elements:
-        resource = _rewrite(content.resource, type_, mapping)
-        return (
-            content if resource is content.resource else Content(resource, codec.encode(resource))
-        )
-    done = {} if settled is None else settled.elements
+        resource = rewrite(content.resource, mapping)
+        same = resource is content.resource
+        return content if same else Content(resource, codec.encode(resource))
+    settled = settled or Settled()
+    known = settled.elements
     changed: dict[str, Element] = {}
-    steps = _steps(type_)
-    for name, known in content.elements.items():
-        links = known.links
-        if links is None:
-            step = steps.get(name)
-            links = known.links = _NOWHERE if step is None else _texts(known.value, step)
-        if links is _NOWHERE:
-            continue
-        one = done.get(known)
-        if one is None:
-            one = known
-            if any(map(mapping, links)):
-                part = _rewrite(known.value, steps[name], mapping)
-                one = known if part is known.value else _element(type_, name, part)
-            if settled is not None and links <= settled.texts.keys():
-                done[known] = one
-        if one is not known:
-            changed[name] = one
+    for name, one in content.elements.items():
+        new = known.get(one)
+        if new is None:
+            if settled.stays(one.raw):
+                known[one] = one
+                continue
+            new = _rewritten(one, type_, name, mapping, settled)
+        if new is not one:
+            changed[name] = new
     if not changed:
         return content
     elements = {**content.elements, **changed}
@@ -149,11 +148,25 @@ def rewrite_content(content: Content, mapping: Mapping, settled: Settled | None 
     return Content(resource, encode(elements), elements)
 
 
+def _rewritten(one: Element, type_: str, name: str, mapping: Mapping, settled: Settled) -> Element:
+    """The element itself where nothing changes; settled if all its texts are."""
+    step = _steps(type_).get(name)
+    if one.links is None:
+        one.links = frozenset() if step is None else _texts(one.value, step)
+    new = one
+    if step is not None and any(map(mapping, one.links)):
+        part = _rewrite(one.value, step, mapping)
+        new = one if part is one.value else _element(type_, name, part)
+    if one.links <= settled.texts.keys():
+        settled.elements[one] = new
+    return new
+
+
 def _texts(node: Any, type_: str) -> frozenset[str]:
     """The texts in a node of the type that point."""
     found: set[str] = set()
     _rewrite(node, type_, found.add)  # which changes none of them
-    return frozenset(found) or _NOWHERE
+    return frozenset(found)
 
 
 def _element(type_: str, name: str, value: Any) -> Element:

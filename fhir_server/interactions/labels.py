@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from fhir_server.fhir import codec
 from fhir_server.fhir.elements import NONE
@@ -52,4 +53,4 @@ def keep_labels(new: Draft, current: Version, services: Services) -> Draft:
         return new
     resource = {**new.resource, "meta": meta}
     raw, keys = codec.encode(resource), services.indexer(resource)
-    return new._replace(resource=resource, raw=raw, keys=keys, elements=NONE)
+    return replace(new, resource=resource, raw=raw, keys=keys, elements=NONE)

@@ -14,6 +14,8 @@ _REST_URL = re.compile(
 )
 _RELATIVE = re.compile(r"^[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}(/_history/[A-Za-z0-9\-.]{1,64})?$")
 _HISTORY = "/_history/"
+_MARKS = (b"urn:", b"?", b"\\", b"&")
+"""What JSON has that means a URN, or asks for something; both may hide behind escapes."""
 _STORES_NOTHING = (Phase.DELETE, Phase.ASK)
 
 
@@ -43,6 +45,8 @@ class Links:
             self._by_url[url] = step
         self.has_bases = any(map(_REST_URL.match, self._by_url))
         """Whether relative references may point at an entry."""
+        self.marks = _MARKS if all(url.startswith("urn:") for url in self._by_url) else ()
+        """As `references.Settled` has them."""
 
     def find(self, text: str, source: Step) -> Link | None:
         """What `text`, in the resource of `source`, points at in this Bundle; None for nothing.

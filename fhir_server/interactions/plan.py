@@ -51,6 +51,12 @@ class Plan:
     versioned: set[int] = field(default_factory=set)
     settled: references.Settled = field(default_factory=references.Settled)
 
+    @classmethod
+    def of_steps(cls, steps: list[Step]) -> Plan:
+        """Before anything is rewritten. Raises what `Links` raises."""
+        links = Links(steps)
+        return cls(steps, links, settled=references.Settled(marks=links.marks))
+
     def of(self, *phases: Phase) -> Iterable[Step]:
         """The steps of these phases, in the Bundle's order."""
         return (step for step in self.steps if step.phase in phases)
@@ -61,7 +67,7 @@ async def make_plan(
 ) -> Plan:
     """The plan of the entries; raises with the faults of all of them, each at its place."""
     steps = await read_steps(entries, request, services, pace)
-    plan = Plan(steps, Links(steps))
+    plan = Plan.of_steps(steps)
     faults: list[FhirError] = []
     for step in plan.of(Phase.CREATE, Phase.UPDATE):
         await pace.step()

@@ -6,7 +6,8 @@ https://hl7.org/fhir/R4/http.html#create, https://hl7.org/fhir/R4/http.html#upda
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from fhir_server.errors import (
     Issue,
@@ -28,7 +29,7 @@ from fhir_server.store.uploads import Upload
 from fhir_server.store.version import Version
 
 
-class Draft(NamedTuple):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """Checked content under its id, with its search keys; it still lacks version and instant.
 
     Of a Binary whose data came as an `upload` the resource and `raw` lack that too.
@@ -102,9 +103,10 @@ def refuse(issues: Sequence[Issue]) -> None:
 
 def draft(content: Content, id_: str, services: Services, upload: Upload | None = None) -> Draft:
     """The checked content under the id that it will have, and its keys."""
-    resource, raw, known = named(content, id_)
+    content = named(content, id_)
+    resource, known = content.resource, content.elements
     keys = services.indexer(resource, known)
-    return Draft(resource["resourceType"], id_, resource, raw, keys, upload, known)
+    return Draft(resource["resourceType"], id_, resource, content.raw, keys, upload, known)
 
 
 def new_draft(request: FhirRequest, services: Services) -> Draft:
