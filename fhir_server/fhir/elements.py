@@ -18,7 +18,7 @@ from fhir_server.errors import MalformedContent
 from fhir_server.fhir import codec
 from fhir_server.fhir.codec import IDENTITY, MAX_BYTES, MAX_DEPTH, Resource
 
-__all__ = ["NONE", "Content", "Element", "Elements", "element", "encode", "named", "read", "stamp"]
+__all__ = ["NONE", "Content", "Element", "Elements", "element", "named", "read", "stamp"]
 
 LONGEST = 2_000
 """Bytes of an element that is kept; longer ones seldom come again."""
@@ -127,7 +127,8 @@ class Content(msgspec.Struct, frozen=True, gc=False):
     """A resource decoded, its minified JSON, and what is known of its elements.
 
     Each of the `elements` has the very value that the resource has under its name. All but the id
-    and what nobody knows element by element (NONE) is among them.
+    is among them, or none (NONE). Where they are known they say what the resource is to be stored
+    as; `raw` is then still what was read, before an id was given and links were rewritten.
     """
 
     resource: Resource
@@ -182,7 +183,7 @@ def _read(minified: bytes, max_depth: int) -> Content | None:
 
 
 def named(content: Content, id_: str) -> Content:
-    """The content under this id, whatever its own is. Its `raw` is not changed."""
+    """The content under this id, whatever its own is."""
     if content.resource.get("id") == id_:
         return content
     elements = content.elements
@@ -194,11 +195,6 @@ def named(content: Content, id_: str) -> Content:
 def element(type_: bytes, name: str, raw: bytes) -> Element:
     """The element with this minified JSON of resources of a type (whose name is in JSON too)."""
     return _KNOWN[type_, name, raw]
-
-
-def encode(elements: Elements) -> bytes:
-    """The minified JSON of a resource of these elements, each as it was written."""
-    return b"{%b}" % b"".join([one.member for one in elements.values()])[1:]
 
 
 def stamp(elements: Elements, type_: str, id_: str, version: int, updated: int) -> bytes:

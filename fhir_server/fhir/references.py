@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from fhir_server.fhir import codec
 from fhir_server.fhir.definitions import load
-from fhir_server.fhir.elements import Content, Element, element, encode
+from fhir_server.fhir.elements import Content, Element, element
 
 Mapping = Callable[[str], str | None]
 """What a text becomes; None where it stays."""
@@ -129,14 +129,15 @@ def rewrite_content(content: Content, mapping: Mapping, settled: Settled | None 
         return content if same else Content(resource, codec.encode(resource))
     settled = settled or Settled()
     known = settled.elements
+    steps = _steps(type_)
     changed: dict[str, Element] = {}
     for name, one in content.elements.items():
         new = known.get(one)
         if new is None:
-            if settled.stays(one.raw):
+            if name not in steps or settled.stays(one.raw):
                 known[one] = one
                 continue
-            new = _rewritten(one, type_, name, mapping, settled)
+            new = _rewritten(one, type_, name, steps[name], mapping, settled)
         if new is not one:
             changed[name] = new
     if not changed:
@@ -145,16 +146,17 @@ def rewrite_content(content: Content, mapping: Mapping, settled: Settled | None 
     resource = {**content.resource}
     for name, one in changed.items():
         resource[name] = one.value
-    return Content(resource, encode(elements), elements)
+    return Content(resource, content.raw, elements)
 
 
-def _rewritten(one: Element, type_: str, name: str, mapping: Mapping, settled: Settled) -> Element:
+def _rewritten(
+    one: Element, type_: str, name: str, step: str, mapping: Mapping, settled: Settled
+) -> Element:
     """The element itself where nothing changes; settled if all its texts are."""
-    step = _steps(type_).get(name)
     if one.links is None:
-        one.links = frozenset() if step is None else _texts(one.value, step)
+        one.links = _texts(one.value, step)
     new = one
-    if step is not None and any(map(mapping, one.links)):
+    if any(map(mapping, one.links)):
         part = _rewrite(one.value, step, mapping)
         new = one if part is one.value else _element(type_, name, part)
     if one.links <= settled.texts.keys():

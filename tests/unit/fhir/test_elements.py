@@ -172,7 +172,7 @@ def test_rewritten_content_knows_its_new_elements() -> None:
     before = codec.encode(content.resource)
     new = references.rewrite_content(content, mapping)
     assert new.resource == references.rewrite(codec.decode(BODY), mapping)
-    assert codec.decode(new.raw) == new.resource
+    assert {name: one.value for name, one in new.elements.items()} == new.resource
     assert codec.encode(content.resource) == before
     assert new.elements["code"] is content.elements["code"]
     assert new.elements["subject"].value is new.resource["subject"]
@@ -190,14 +190,6 @@ def test_content_that_is_not_known_by_elements_is_rewritten_too() -> None:
     new = references.rewrite_content(content, lambda text: text.replace("urn:uuid:", "Patient/"))
     assert new.resource["performer"] == [{"reference": "Patient/2"}, {"reference": "Patient/1"}]
     assert codec.decode(new.raw) == new.resource
-
-
-def test_known_elements_are_encoded_as_they_were_written() -> None:
-    body = (
-        b'{"resourceType":"Observation","status":"final","note":[{"text":"\\u00e9"}],'
-        b'"valueQuantity":{"value":1.50},%b}' % CODE
-    )
-    assert elements.encode(elements.read(body).elements) == body
 
 
 BODIES = [
