@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from fhir_server.fhir.elements import Elements
-from fhir_server.validation.faults import State
+from fhir_server.validation.faults import Check, State
 from fhir_server.validation.invariants import Invariants
 from fhir_server.validation.objects import Shape
 from fhir_server.validation.structure import Structure
@@ -35,6 +35,7 @@ class _Form(NamedTuple):
 
 class _Type(NamedTuple):
     shape: Shape
+    checks: dict[str, Check]
     whole: AboutObject
     table: Table
     stated: frozenset[str]
@@ -59,36 +60,31 @@ class Known:
         form = _form(type_, resource) if type_ is not None else None
         if type_ is None or form is None:
             return False
-        shape, whole, table, stated, _ = type_
         silent, paired = form
-        checks = shape.checks
-        # Mostly all but two or three were right before; only these cost more than this look.
-        new = [name for name, one in elements.items() if one.right is not self]
-        if "id" not in elements and "id" in resource:
-            new.append("id")
+        # All but two or three were right before, so the others cost no more than this look. An id
+        # that is no element is one that the server gave.
+        new = [(name, one) for name, one in elements.items() if one.right is not self]
         if paired:
-            new += paired.difference(new)
+            new += [(name, one) for name, one in elements.items() if name in paired]
         holder = self._invariants.holder(resource)
+        checks, stated = type_.checks, type_.stated
         ruled = []
-        for name in new:
+        for name, one in new:
             holder.ruled = name in stated
-            if checks[name](resource[name], resource, holder) is not None:
+            if checks[name](one.value, resource, holder) is not None:
                 return False
-            if holder.ruled and name in table:
-                ruled.append(name)
-        if not silent and whole(resource, {}, holder) is not None:
+            if holder.ruled:
+                ruled.append((name, one))
+            elif one.alone and name not in paired:
+                one.right = self
+        if not silent and type_.whole(resource, {}, holder) is not None:
             return False
-        outward = paired
-        for name in ruled:
-            _, walk, place = table[name]
+        for name, one in ruled:
+            _, walk, place = type_.table[name]
             holder.place = place
-            if walk(resource[name], resource, holder) is not None:
+            if walk(one.value, resource, holder) is not None:
                 return False
-            if self._invariants.looks_out(place):
-                outward |= {name}
-        for name in new:
-            one = elements.get(name)
-            if one is not None and one.alone and name not in outward:
+            if one.alone and name not in paired and not self._invariants.looks_out(place):
                 one.right = self
         return True
 
@@ -102,7 +98,8 @@ class Known:
                 whole, table = self._invariants.walks(name)
                 paths = self._invariants.definitions.invariants
                 stated = frozenset(one for one, (_, _, path) in table.items() if path in paths)
-                known = self._types[name] = _Type(shape, whole, table, stated, {})
+                known = _Type(shape, shape.checks, whole, table, stated, {})
+                self._types[name] = known
         return known
 
 
@@ -114,8 +111,8 @@ def _form(type_: _Type, resource: Json) -> _Form | None:
         if len(type_.forms) >= MOST_FORMS:
             type_.forms.clear()
         beside = {name for name in names if name.startswith("_")}
-        paired = beside | ({name[1:] for name in beside} & resource.keys())
-        form = type_.forms[names] = _Form(type_.whole.is_silent(resource), frozenset(paired))
+        paired = frozenset(beside | {name[1:] for name in beside})
+        form = type_.forms[names] = _Form(type_.whole.is_silent(resource), paired)
     return form
 
 
