@@ -45,12 +45,10 @@ def plain(type_: str) -> Check:
         matches = TEXT[type_]
 
         def check_string(value: Any, owner: dict[str, Any], state: State) -> Faults:
-            if (
-                type(value) is str
-                and value.isprintable()
-                and 0 < len(value) < 1000
-                and not value.isspace()
-            ) or (type(value) is str and matches(value)):
+            # Printable text that begins with more than a blank is neither empty nor blank.
+            if type(value) is str and (
+                (value >= "!" and value.isprintable() and len(value) < 1000) or matches(value)
+            ):
                 return None
             return _wrong(type_, value, state)
 
