@@ -79,9 +79,11 @@ def check(content: Content, request: FhirRequest, services: Services) -> None:
     limit = services.settings.max_blob_bytes
     if len(content.raw) > limit and (size := _size(content)) > limit:
         raise TooLarge(f"The resource has {size} bytes; at most {limit} are stored")
-    header = request.header("prefer")
+    header = request.headers.get("prefer", "")
     lenient = bool(header) and Prefer(header).handling == "lenient"
-    refuse(services.validator.errors(content.resource, lenient, content.elements))
+    found = services.validator.errors(content.resource, lenient, content.elements)
+    if found:
+        refuse(found)
     if content.resource["resourceType"] == "SearchParameter":
         refuse(search_parameter_faults(content.resource, services))
 

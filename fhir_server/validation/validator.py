@@ -85,13 +85,12 @@ class Validator:
         Rules that only advise (dom-6) are not evaluated at all; of a lenient check the warnings
         come along. What is known of the resource's `elements` is not looked at again.
         """
-        found: list[Issue] = []
-        if not elements or not self._known.is_right(resource, elements):
-            found = self._structure.check(resource, lenient)
-            if has_errors(found):
-                return found
-            found += self._demands.check(resource)
-        return found + self._checker.check(resource, quiet=True)
+        if elements and self._known.is_right(resource, elements):
+            return self._checker.check(resource, quiet=True)
+        found = self._structure.check(resource, lenient)
+        if has_errors(found):
+            return found
+        return found + self._demands.check(resource) + self._checker.check(resource, quiet=True)
 
     def validate(
         self, resource: Any, lenient: bool = False, profiles: Sequence[str] = ()

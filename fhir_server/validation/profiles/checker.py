@@ -33,6 +33,8 @@ class Checker:
         self.compiler = compiler
         self._unknown = unknown
         self._demanded = demanded
+        self._always = frozenset(demanded) | {"Bundle"}
+        """Types of which there is something to check whatever a resource claims."""
 
     def check(
         self, resource: Json, profiles: Sequence[str] = (), quiet: bool = False
@@ -41,24 +43,15 @@ class Checker:
 
         `profiles` are asked of the resource itself, whatever it claims.
         """
-        if quiet and not profiles and self._asks_nothing(resource):
-            return []
+        type_: str = resource["resourceType"]
+        if quiet and not profiles and "contained" not in resource and type_ not in self._always:
+            meta = resource.get("meta")
+            if meta is None or "profile" not in meta:
+                return []
         run = Run(resource)
         run.quiet = quiet
-        type_: str = resource["resourceType"]
         found = issues(lambda: self._resource(resource, profiles, run), run, type_)
         return list(dict.fromkeys(found))
-
-    def _asks_nothing(self, resource: Json) -> bool:
-        """Whether no profile is claimed or demanded, and nothing is inside that might claim one."""
-        type_ = resource["resourceType"]
-        meta = resource.get("meta")
-        return (
-            (meta is None or "profile" not in meta)
-            and "contained" not in resource
-            and type_ != "Bundle"
-            and type_ not in self._demanded
-        )
 
     def _resource(self, resource: Json, asked: Sequence[str], run: Run) -> Faults:
         faults: Faults = None
