@@ -19,7 +19,8 @@ from fhir_server.cli.database import require_fit, shared
 from fhir_server.loading import processes as several
 from fhir_server.loading import spread
 from fhir_server.loading.files import File, UnknownFile, find
-from fhir_server.loading.run import Advance, Report
+from fhir_server.loading.report import Report
+from fhir_server.loading.run import Advance
 from fhir_server.loading.run import load as load_files
 from fhir_server.loading.targets import remote
 from fhir_server.loading.worker import Alone
@@ -148,5 +149,7 @@ def tell(report: Report) -> None:
         err.print(f"{where}{status}", style="red", markup=False)
         for reason in failure.reasons:
             err.print(f"    {reason}", markup=False)
-    if report.failures:
-        err.print(f"{len(report.failures):,} failed; what is above was not loaded.", style="red")
+    for file, count in report.untold.items():
+        err.print(f"{file}: {count:,} more that are only counted", style="red", markup=False)
+    if report.failed:
+        err.print(f"{report.failed:,} failed; what is above was not loaded.", style="red")

@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
 from fhir_server.loading.files import File
-from fhir_server.loading.run import Report
+from fhir_server.loading.report import Report
 from fhir_server.loading.worker import Opener, Work, work
 from fhir_server.settings import Settings
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import groupby
 from time import perf_counter
-from typing import NamedTuple
 
 import httpx
 
 from fhir_server.loading.answers import reasons, refusals
 from fhir_server.loading.files import File
+from fhir_server.loading.report import Failure, Report
 from fhir_server.loading.submissions import Send, Submission, Unloadable, submissions
 
 IN_FLIGHT = 32
@@ -20,35 +19,6 @@ IN_FLIGHT = 32
 
 Advance = Callable[[int, int], None]
 """Told how many bytes of files, and how many entries, have just been done."""
-
-
-class Failure(NamedTuple):
-    """What could not be loaded: file, place in it (may be empty), status (0: none), reasons."""
-
-    file: str
-    place: str
-    status: int
-    reasons: tuple[str, ...]
-
-
-@dataclass
-class Report:
-    """What became of a load: `entries` loaded, of `files`, in `seconds`."""
-
-    files: int
-    entries: int = 0
-    seconds: float = 0.0
-    failures: list[Failure] = field(default_factory=list)
-
-    @property
-    def rate(self) -> float:
-        """Entries per second."""
-        return self.entries / self.seconds if self.seconds else 0.0
-
-    def add(self, other: Report) -> None:
-        """Count what another load did of the same files."""
-        self.entries += other.entries
-        self.failures += other.failures
 
 
 async def load(files: Sequence[File], send: Send, jobs: int, advance: Advance) -> Report:
@@ -103,7 +73,7 @@ async def load_lines(
     async with asyncio.TaskGroup() as group:
         for item in items:
             if isinstance(item, Unloadable):
-                report.failures.append(Failure(file, item.place, 0, (str(item),)))
+                report.fail(Failure(file, item.place, 0, (str(item),)))
             else:
                 await gate.acquire()
                 group.create_task(submit(item))
@@ -116,12 +86,15 @@ async def _submit(
         reply = await send(item)
     except httpx.HTTPError as fault:
         text = f"The server did not answer: {fault or type(fault).__name__}"
-        report.failures.append(Failure(file, item.place, 0, (text,)))
+        report.fail(Failure(file, item.place, 0, (text,)))
         return
     if reply.status >= 400:
-        report.failures.append(Failure(file, item.place, reply.status, reasons(reply.body)))
+        report.fail(Failure(file, item.place, reply.status, reasons(reply.body)))
         return
-    refused = [] if item.path else [Failure(file, *entry) for entry in refusals(reply.body)]
-    report.failures += refused
-    report.entries += item.entries - len(refused)
-    advance(0, item.entries - len(refused))
+    done = item.entries
+    if not item.path:
+        for refusal in refusals(reply.body):
+            report.fail(Failure(file, *refusal))
+            done -= 1
+    report.entries += done
+    advance(0, done)

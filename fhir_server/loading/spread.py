@@ -10,7 +10,8 @@ from typing import Protocol
 
 from fhir_server.loading.files import File
 from fhir_server.loading.lots import Lot, lots
-from fhir_server.loading.run import Advance, Failure, Report
+from fhir_server.loading.report import Failure, Report
+from fhir_server.loading.run import Advance
 from fhir_server.loading.submissions import submissions
 
 OPEN_FILES = 2
@@ -68,7 +69,7 @@ async def load(files: Sequence[File], crew: Crew, advance: Advance) -> Report:
                     group.create_task(_whole(file, crew, report, advance))
     report.seconds = perf_counter() - began
     order = {file.name: number for number, file in enumerate(files)}
-    report.failures.sort(key=lambda failure: order[failure.file])
+    report.failures.sort(key=lambda failure: (order[failure.file], *_line(failure)))
     return report
 
 
@@ -88,7 +89,6 @@ async def _lines(
     async with reading:
         size = file.size
         told = 0
-        places: list[Failure] = []
         gate = asyncio.Semaphore(crew.size + 1)
 
         async def submit(lot: Lot, read: int) -> None:
@@ -97,9 +97,9 @@ async def _lines(
                 done = await crew.do(lot)
             finally:
                 gate.release()
-            places.extend(Failure(file.name, x.place, 0, (str(x),)) for x in lot.unloadable)
-            places.extend(done.failures)
-            report.entries += done.entries
+            for fault in lot.unloadable:
+                report.fail(Failure(file.name, fault.place, 0, (str(fault),)))
+            report.add(done)
             told += read
             advance(read, done.entries)
 
@@ -116,10 +116,13 @@ async def _lines(
                         following = next(waiting, None)
                         if following is not None and following[0].waits:
                             break
-        report.failures += sorted(places, key=_line)
         advance(size - told, 0)
 
 
 def _line(failure: Failure) -> tuple[int, bool]:
-    """What sorts failures by line; what says that there is nothing `after line 7` comes after 7."""
-    return int(failure.place.rpartition(" ")[2] or 0), failure.place.startswith("after")
+    """What sorts failures by line; what says that there is nothing `after line 7` comes after 7.
+
+    Those of a Bundle's entries stay as they were told.
+    """
+    number = failure.place.rpartition("line ")[2]
+    return int(number) if number.isdigit() else 0, failure.place.startswith("after")

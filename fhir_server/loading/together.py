@@ -20,7 +20,8 @@ from fhir_server.interactions.update import check_update_create
 from fhir_server.interactions.write import draft_for, new_draft
 from fhir_server.loading.answers import reasons
 from fhir_server.loading.lots import Lot
-from fhir_server.loading.run import Failure, Report, load_lines
+from fhir_server.loading.report import Failure, Report
+from fhir_server.loading.run import load_lines
 from fhir_server.loading.submissions import Submission
 from fhir_server.loading.targets import GRANT, direct, request_for
 from fhir_server.services import Services
@@ -129,4 +130,4 @@ class _Intake:
 
     def _fail(self, item: Submission, error: FhirError) -> None:
         told = reasons(outcome_bytes(error.issues))
-        self._report.failures.append(Failure(self._lot.file, item.place, error.status, told))
+        self._report.fail(Failure(self._lot.file, item.place, error.status, told))

@@ -16,7 +16,8 @@ import uvloop
 from fhir_server.garbage import spare_tables
 from fhir_server.loading.files import File
 from fhir_server.loading.lots import Lot
-from fhir_server.loading.run import Report, load
+from fhir_server.loading.report import Report
+from fhir_server.loading.run import load
 from fhir_server.loading.targets import direct
 from fhir_server.loading.together import take_in
 from fhir_server.services import Services
@@ -61,12 +62,10 @@ class Alone:
         self.size = size
         self.longest = services.settings.max_body_bytes
         self._services = services
-        self._gate = asyncio.Semaphore(size)
 
     async def do(self, item: Work) -> Report:
         """What became of a file or lot."""
-        async with self._gate:
-            return await carry_out(item, self._services)
+        return await carry_out(item, self._services)
 
 
 async def carry_out(item: Work, services: Services) -> Report:

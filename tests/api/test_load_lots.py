@@ -13,7 +13,7 @@ import pytest
 
 from fhir_server.app import open_services
 from fhir_server.loading.lots import Lot, lots
-from fhir_server.loading.run import Report
+from fhir_server.loading.report import Report
 from fhir_server.loading.submissions import Submission, submissions
 from fhir_server.loading.targets import direct
 from fhir_server.loading.together import take_in

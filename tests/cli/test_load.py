@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from fhir_server.loading.report import MOST_REASONS
 from fhir_server.store.process import command, started
 from tests.cli.command import Running, run, running
 from tests.oracles import shared
@@ -94,6 +95,18 @@ def test_what_fails_is_told_at_the_end_and_the_rest_goes_on(way, server, folder,
     assert "line 2" in told
     assert "3 failed" in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("way", ["store", "url"])
+def test_of_many_failures_the_first_are_told_and_the_others_counted(way, server, folder, tmp_path):
+    (tmp_path / "a.ndjson").write_text("{\n" * (MOST_REASONS + 500))
+    done = run("load", tmp_path, *into(server, folder, way))
+    assert done.returncode == 1
+    told = [int(line) for line in re.findall(r"a\.ndjson line (\d+)", done.stderr)]
+    assert told == sorted(told)
+    assert len(told) == MOST_REASONS
+    assert "a.ndjson: 500 more that are only counted" in done.stderr
+    assert f"{MOST_REASONS + 500:,} failed" in done.stderr
 
 
 @pytest.mark.parametrize("way", ["store", "url"])

@@ -12,7 +12,7 @@ import zstandard
 
 from fhir_server.loading.files import File
 from fhir_server.loading.lots import LOT, Lot
-from fhir_server.loading.run import Failure, Report
+from fhir_server.loading.report import Failure, Report
 from fhir_server.loading.spread import load
 
 LINE = b'{"resourceType":"Basic","id":"b%d"}\n'
