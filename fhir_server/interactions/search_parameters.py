@@ -29,6 +29,7 @@ from fhir_server.search.index import Indexer
 from fhir_server.search.keys import Keys
 from fhir_server.search.registry import ABSTRACT, Registry
 from fhir_server.services import Services
+from fhir_server.store.background import end
 from fhir_server.store.jobs import Job, Jobs
 from fhir_server.store.reindex import KIND, work
 from fhir_server.store.search_parameters import Indexing, Indexings
@@ -86,9 +87,7 @@ class Follower:
         finally:
             stop.set()
             await asyncio.wait([task], timeout=PATIENCE)
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await end(task)
 
     async def _run(self, stop: asyncio.Event) -> None:
         """Follow until stopped. A database that is away is asked again."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from fhir_server.errors import Unavailable
 from fhir_server.fhir import codec
 from fhir_server.fhir.archive import Archive
 from fhir_server.services import Services
+from fhir_server.store.background import end
 from fhir_server.store.conformance import bring
 from fhir_server.terminology import base
 from fhir_server.validation.profiles import library as profiles
@@ -82,9 +83,7 @@ async def bringing(services: Services) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end(task)
 
 
 async def _keep_trying(services: Services) -> None:

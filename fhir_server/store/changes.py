@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 from pymongo.errors import PyMongoError
 
+from fhir_server.store.background import end
 from fhir_server.store.database import Database, Document
 
 __all__ = ["Adopt", "followed"]
@@ -42,10 +43,8 @@ async def followed(database: Database, types: Sequence[str], adopt: Adopt) -> As
         await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
         yield
     finally:
-        for one in (task, waiting):
-            one.cancel()
-            with suppress(asyncio.CancelledError):
-                await one
+        waiting.cancel()
+        await end(task)
 
 
 async def _keep(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fhir_server.store import migrations
+from fhir_server.store.background import end
 from fhir_server.store.database import Database
 from fhir_server.store.resources import MAX_BLOB_BYTES, Store
 
@@ -29,8 +30,6 @@ async def open_store(
         try:
             yield store
         finally:
-            sweeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await sweeping
+            await end(sweeping)
     finally:
         await database.close()

@@ -14,6 +14,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
 
 from fhir_server.errors import Unavailable
+from fhir_server.store.background import end
 from fhir_server.store.database import Database, available
 
 SECONDS = 30
@@ -68,7 +69,5 @@ async def held(database: Database, name: str, patience: float = 0) -> AsyncItera
     try:
         yield
     finally:
-        renewal.cancel()
-        with suppress(asyncio.CancelledError):
-            await renewal
+        await end(renewal)
         await release(database, name, owner)

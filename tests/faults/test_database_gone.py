@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from fhir_server.app import open_services
 from fhir_server.errors import Unavailable
+from fhir_server.settings import Settings
 from fhir_server.store import embedded, migrations
 from fhir_server.store.connect import open_store
 from fhir_server.store.resources import HistoryQuery, PageQuery, Session
@@ -53,3 +55,15 @@ async def test_it_is_unavailable_and_then_back(data: Path) -> None:
             assert await store.ping()
         finally:
             second.stop()
+
+
+async def test_a_server_ends_although_it_is_away(data: Path) -> None:
+    database = embedded.start(data, cache_gb=0.25)
+    await asyncio.to_thread(migrations.migrate, database.uri, "fhir")
+    settings = Settings(mongodb_uri=database.uri, mongodb_database="fhir")
+    async with asyncio.timeout(90):
+        async with open_services(settings) as services:
+            await asyncio.sleep(1)
+            os.kill(database.pid, signal.SIGKILL)
+            database.stop()
+            assert not await services.store.ping()
