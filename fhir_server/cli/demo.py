@@ -15,7 +15,8 @@ from fhir_server.app import open_services
 from fhir_server.cli import serving
 from fhir_server.cli.console import Failed, configured, out
 from fhir_server.cli.database import owned
-from fhir_server.cli.load import into_store, tell
+from fhir_server.cli.load import into_store
+from fhir_server.cli.load_report import tell
 from fhir_server.demo import accounts, bundles, sample
 from fhir_server.fhir.codec import encode
 from fhir_server.loading.files import File
@@ -93,7 +94,7 @@ async def _fill(settings: Settings) -> None:
         files.append(File("representative", ".json", path))
         report = await into_store(settings, files, jobs=1)
     tell(report)
-    if report.failures:
+    if report.failed or report.stopped:
         raise Failed("The made-up people could not be loaded")
 
 

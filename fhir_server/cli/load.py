@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -14,17 +15,21 @@ import uvloop
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from fhir_server.app import open_services
-from fhir_server.cli.console import Failed, configured, err, out
-from fhir_server.cli.database import require_fit, shared
+from fhir_server.cli.console import Failed, configured, err
+from fhir_server.cli.database import shared
+from fhir_server.cli.load_report import stopped, tell
 from fhir_server.loading import processes as several
 from fhir_server.loading import spread
+from fhir_server.loading import watch as watching
 from fhir_server.loading.files import File, UnknownFile, find
 from fhir_server.loading.report import Report
 from fhir_server.loading.run import Advance
 from fhir_server.loading.run import load as load_files
 from fhir_server.loading.targets import remote
-from fhir_server.loading.worker import Alone
+from fhir_server.loading.watch import Watch
+from fhir_server.loading.worker import Alone, errors_alone
 from fhir_server.settings import Settings
+from fhir_server.store.connect import open_store
 
 Loader = Callable[[Advance], Awaitable[Report]]
 
@@ -55,7 +60,8 @@ def load(
 
     Transactions and batches are carried out as they are, collections as one transaction; other
     resources keep their ids. Files of hospitals and practitioners go first. A file that fails is
-    reported at the end and the rest goes on; the exit status is then 1.
+    reported at the end and the rest goes on; the exit status is then 1. Where the database stays
+    away the load stops and says how far it came.
     """
     with tempfile.TemporaryDirectory(prefix="fhir-load-") as scratch:
         try:
@@ -64,35 +70,39 @@ def load(
             raise Failed(str(error)) from None
         if not files:
             raise Failed("There is nothing to load under these paths")
+        settings = configured(data=data)
         if url:
             report = _into_server(url.rstrip("/"), files, jobs)
         else:
-            with shared(configured(data=data)) as settings:
+            errors_alone()
+            with shared(settings) as reached:
                 count = processes or several.fitting(files)
                 if count == 1:
-                    report = uvloop.run(into_store(settings, files, jobs))
+                    report = uvloop.run(into_store(reached, files, jobs))
                 else:
-                    report = _by_several(settings, files, count)
+                    report = _by_several(reached, files, count)
     tell(report)
-    if report.failures:
+    if report.stopped:
+        raise Failed(stopped(report, settings))
+    if report.failed:
         raise SystemExit(1)
 
 
 async def into_store(settings: Settings, files: list[File], jobs: int) -> Report:
     """Load the files straight into the store of a database that runs, with progress shown."""
-    async with open_services(settings) as services:
-        alone = Alone(services, jobs)
-        return await _shown(files, lambda advance: spread.load(files, alone, advance))
+
+    @asynccontextmanager
+    async def alone() -> AsyncIterator[Alone]:
+        async with open_services(settings) as services:
+            yield Alone(services, jobs)
+
+    return await _watched(settings, files, alone())
 
 
 def _by_several(settings: Settings, files: list[File], count: int) -> Report:
-    async def load_by_several() -> Report:
-        async with several.started(count, open_services, settings) as processes:
-            return await _shown(files, lambda advance: spread.load(files, processes, advance))
-
-    require_fit(settings)  # said once here, and not by every process
+    processes = several.started(count, open_services, settings)
     try:
-        return asyncio.run(load_by_several())
+        return asyncio.run(_watched(settings, files, processes))
     except several.ProcessLost:
         lost = True
     except ExceptionGroup as group:
@@ -100,6 +110,20 @@ def _by_several(settings: Settings, files: list[File], count: int) -> Report:
         if not lost:
             raise
     raise Failed("A process that loaded ended early; what was loaded until then stays")
+
+
+async def _watched(
+    settings: Settings, files: list[File], opening: AbstractAsyncContextManager[spread.Crew]
+) -> Report:
+    # A way of its own to the database: the crew's may be crowded. Where there is none at all, this
+    # says so, and not each of the crew.
+    async with open_store(settings.mongodb_uri, settings.mongodb_database) as store:
+        watch = Watch(store.ping, watching.PATIENCE)
+        try:
+            async with opening as crew:
+                return await _shown(files, lambda advance: spread.load(files, crew, watch, advance))
+        except spread.Stopped as early:
+            return early.report
 
 
 def _into_server(base: str, files: list[File], jobs: int) -> Report:
@@ -135,21 +159,3 @@ async def _shown(files: list[File], loader: Loader) -> Report:
             progress.update(task, advance=size, entries=entries, rate=rate)
 
         return await loader(advance)
-
-
-def tell(report: Report) -> None:
-    """Print what was loaded and, on standard error, each failure with its reasons."""
-    out.print(
-        f"Loaded {report.entries:,} entries of {report.files:,} files "
-        f"in {report.seconds:.1f} s ({report.rate:,.0f}/s)",
-    )
-    for failure in report.failures:
-        where = f"{failure.file} {failure.place}".strip()
-        status = f" answered {failure.status}" if failure.status else ""
-        err.print(f"{where}{status}", style="red", markup=False)
-        for reason in failure.reasons:
-            err.print(f"    {reason}", markup=False)
-    for file, count in report.untold.items():
-        err.print(f"{file}: {count:,} more that are only counted", style="red", markup=False)
-    if report.failed:
-        err.print(f"{report.failed:,} failed; what is above was not loaded.", style="red")

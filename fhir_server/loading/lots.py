@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from fhir_server.loading.submissions import Submission, Unloadable
+from fhir_server.loading.submissions import Submission, Unloadable, line
 
 LOT = 256
 """Lines that one process is given at once."""
@@ -28,6 +28,12 @@ class Lot(NamedTuple):
     items: list[Submission]
     unloadable: list[Unloadable]
     waits: bool
+
+    @property
+    def line(self) -> int:
+        """The number of the line that it begins with; 0 where nothing of the file can be read."""
+        first = [item.place for item in self.items[:1]] + [x.place for x in self.unloadable[:1]]
+        return min(map(line, first))
 
 
 def lots(

@@ -1,9 +1,10 @@
-"""What became of a load: how much is in, what failed and why."""
+"""What became of a load: how much is in, what failed and why, which files are not all in."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import NamedTuple
 
 MOST_REASONS = 1_000
@@ -24,7 +25,9 @@ class Report:
     """What became of a load: `entries` loaded, of `files`, in `seconds`.
 
     `failures` are the first ones, `untold` how many more there were of each file: a load in which
-    everything fails takes no more memory than any other.
+    everything fails takes no more memory than any other. `interrupted` says that something failed
+    for a reason that passes, such as a database that is away. Where the load was `stopped` by that,
+    `unfinished` has the files that are not all in, and the line from which on (0: not known).
     """
 
     files: int
@@ -32,6 +35,9 @@ class Report:
     seconds: float = 0.0
     failures: list[Failure] = field(default_factory=list)
     untold: Counter[str] = field(default_factory=Counter)
+    interrupted: bool = False
+    stopped: bool = False
+    unfinished: dict[str, int] = field(default_factory=dict)
     _reasons: int = field(default=0, init=False, repr=False)
 
     @property
@@ -46,6 +52,7 @@ class Report:
 
     def fail(self, failure: Failure) -> None:
         """Keep a failure, or count it where enough are kept."""
+        self.interrupted |= failure.status == HTTPStatus.SERVICE_UNAVAILABLE
         if self._reasons < MOST_REASONS:
             self.failures.append(failure)
             self._reasons += len(failure.reasons)
@@ -58,3 +65,4 @@ class Report:
         for failure in other.failures:
             self.fail(failure)
         self.untold += other.untold
+        self.interrupted |= other.interrupted

@@ -91,6 +91,12 @@ class _Transaction(msgspec.Struct, rename="camel"):
     type: str = "transaction"
 
 
+def line(place: str) -> int:
+    """The number of the line that a place names; 0 where it names none."""
+    number = place.rpartition("line ")[2]
+    return int(number) if number.isdigit() else 0
+
+
 def submissions(
     kind: str, content: Source, longest: int = LONGEST
 ) -> Iterator[Submission | Unloadable]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from multiprocessing.connection import Connection
 
+import structlog
 import uvloop
 
 from fhir_server.garbage import spare_tables
@@ -34,6 +37,7 @@ def work(connection: Connection, opener: Opener, settings: Settings) -> None:
 
     Ctrl-C and SIGTERM are for the parent to act upon; when the parent is gone, this process is too.
     """
+    errors_alone()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
@@ -53,6 +57,15 @@ async def _answer(connection: Connection, opener: Opener, settings: Settings) ->
         connection.send(None)
         while (item := await asyncio.to_thread(connection.recv)) is not None:
             connection.send(await carry_out(item, services))
+
+
+def errors_alone() -> None:
+    """Log errors alone, to standard error: what an absence of the database costs is told anyway."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
 
 
 class Alone:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -94,10 +94,12 @@ class Running:
 
 
 @contextmanager
-def running(*arguments: str | Path, **settings: str) -> Iterator[Running]:
+def running(
+    *arguments: str | Path, program: Sequence[str] = PROGRAM, **settings: str
+) -> Iterator[Running]:
     """The command under way; it is ended afterwards if it still runs."""
     process = subprocess.Popen(
-        [*PROGRAM, *map(str, arguments)],
+        [*program, *map(str, arguments)],
         env=environment(**settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

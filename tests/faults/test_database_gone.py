@@ -57,6 +57,7 @@ async def test_it_is_unavailable_and_then_back(data: Path) -> None:
             second.stop()
 
 
+@pytest.mark.usefixtures("cut_off")
 async def test_a_server_ends_although_it_is_away(data: Path) -> None:
     database = embedded.start(data, cache_gb=0.25)
     await asyncio.to_thread(migrations.migrate, database.uri, "fhir")
