@@ -192,6 +192,11 @@ class _Run:
             self._services,
             self._session,
         )
+        if self._resolution.found:
+            self._answer_found()
+
+    def _answer_found(self) -> None:
+        """Answer creates whose condition found something with what that is."""
         made = {(version.type, version.id): version for version in self._new}
         for step in self._plan.of(Phase.CREATE):
             if not self._resolution.is_written(step):

@@ -50,6 +50,7 @@ class Plan:
     open_steps: set[int] = field(default_factory=set)
     versioned: set[int] = field(default_factory=set)
     settled: references.Settled = field(default_factory=references.Settled)
+    _by_phase: dict[Phase, list[Step]] = field(default_factory=dict)
 
     @classmethod
     def of_steps(cls, steps: list[Step]) -> Plan:
@@ -57,9 +58,16 @@ class Plan:
         links = Links(steps)
         return cls(steps, links, settled=references.Settled(marks=links.marks))
 
+    def __post_init__(self) -> None:
+        for step in self.steps:
+            self._by_phase.setdefault(step.phase, []).append(step)
+
     def of(self, *phases: Phase) -> Iterable[Step]:
         """The steps of these phases, in the Bundle's order."""
-        return (step for step in self.steps if step.phase in phases)
+        found = [self._by_phase[phase] for phase in phases if phase in self._by_phase]
+        if len(found) > 1:
+            return (step for step in self.steps if step.phase in phases)
+        return found[0] if found else ()
 
 
 async def make_plan(
