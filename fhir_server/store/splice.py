@@ -41,12 +41,13 @@ def scalars(document: bytes) -> Document:
     return bson.decode(_sized(b"".join(parts)))
 
 
-def with_identity(document: bytes, identity: Document) -> bytes:
-    """The document with the fields of `identity` in the place of its `_id`, which is a string."""
+def with_identity(document: bytes, id_: str) -> bytes:
+    """The document under another `_id`; its own, which is a string, it has as `i` after that."""
     if document[4:9] != b"\x02_id\0":
         raise ValueError("The document does not begin with an _id that is a string")
-    rest = 13 + _LENGTH.unpack_from(document, 9)[0]
-    return _sized(bson.encode(identity)[4:-1] + document[rest:])
+    text = id_.encode()
+    identity = b"\x02_id\0" + _LENGTH.pack(len(text) + 1) + text + b"\0\x02i\0"
+    return _sized(identity + document[9:])
 
 
 def _sized(rest: bytes) -> bytes:

@@ -119,8 +119,7 @@ def history_document(old: Version) -> RawBSONDocument:
     """The document of a version in the history: the stored one under another identity."""
     if not old.stored:
         raise ValueError(f"{old.type}/{old.id} was not read to be replaced")
-    identity = {"_id": history_id(old.id, old.version), "i": old.id}
-    return RawBSONDocument(with_identity(old.stored, identity))
+    return RawBSONDocument(with_identity(old.stored, history_id(old.id, old.version)))
 
 
 def keys_of(version: Version) -> Keys | None:
