@@ -20,10 +20,11 @@ from fhir_server.interactions.write import Draft
 from fhir_server.services import Services
 from fhir_server.store.version import Version
 
-_BARE_META = re.compile(
-    rb'\{"resourceType":"[A-Za-z]+","id":"[^"]+",'
-    rb'"meta":\{"versionId":"\d+","lastUpdated":"[^"]+"\}'
+_UNLABELLED = re.compile(
+    rb'\{"resourceType":"[A-Za-z]+","id":"[^"]+","meta":\{'
+    rb'(?:"[A-Za-z]+":(?:"[^"\\]*"|\[(?:"[^"\\]*",?)+\]),?)+\}'
 )
+"""How most resources are stored: with texts in their meta and lists of them; labels are objects."""
 
 
 class _Labels(msgspec.Struct):
@@ -37,7 +38,7 @@ class _Labelled(msgspec.Struct):
 
 def keep_labels(new: Draft, current: Version, services: Services) -> Draft:
     """The draft with the tags and security labels of the current version added to its own."""
-    if current.deleted or _BARE_META.match(current.outline):
+    if current.deleted or _UNLABELLED.match(current.outline):
         return new
     kept = msgspec.json.decode(current.outline, type=_Labelled).meta
     meta = dict(new.resource.get("meta") or {})

@@ -115,6 +115,25 @@ async def test_tags_and_security_labels_survive_an_update(client: httpx.AsyncCli
     assert (await client.get("Patient?_profile=http://example.org/p1")).json()["total"] == 0
 
 
+@pytest.mark.parametrize(
+    "meta",
+    [
+        '"tag":[{"code":"a"}]',
+        '"source":"urn:s}","tag":[{"code":"a"}]',
+        '"profile":["http://example.org/p]"],"source":"urn:\\"","tag":[{"code":"a"}]',
+        '"\\u0074ag":[{"code":"a"}]',
+    ],
+)
+async def test_labels_are_found_however_the_meta_is_written(
+    client: httpx.AsyncClient, meta: str
+) -> None:
+    body = f'{{"resourceType":"Patient","id":"a","meta":{{{meta}}}}}'
+    created = await client.put("Patient/a", content=body, headers=FHIR)
+    assert created.status_code == 201, created.text
+    stored = (await client.put("Patient/a", json=patient(id="a"), headers=FHIR)).json()
+    assert stored["meta"]["tag"] == [{"code": "a"}]
+
+
 async def test_versions_increase_by_one_under_concurrent_updates(
     client: httpx.AsyncClient,
 ) -> None:
