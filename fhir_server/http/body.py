@@ -6,7 +6,7 @@ import zlib
 from collections.abc import AsyncIterator
 from urllib.parse import unquote_to_bytes
 
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from fhir_server.errors import MalformedRequest, TooLarge, UnsupportedMediaType
 from fhir_server.exchange import Pairs
@@ -21,7 +21,16 @@ class Disconnected(Exception):
 
 async def read_body(receive: Receive, limit: int, encoding: str = "") -> bytes:
     """The whole body, decompressed when it is gzip. Raises what `body_parts` raises."""
-    parts = [part async for part in body_parts(receive, limit, encoding)]
+    if encoding:
+        parts = [part async for part in body_parts(receive, limit, encoding)]
+    else:  # as `_received`, without the turns of a generator: most bodies are of one part
+        parts, size, more = [], 0, True
+        while more:
+            part, more = _taken(await receive())
+            size += len(part)
+            if size > limit:
+                raise too_large(limit)
+            parts.append(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
@@ -43,16 +52,19 @@ async def _received(receive: Receive, limit: int) -> AsyncIterator[bytes]:
     size = 0
     more = True
     while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        part: bytes = message.get("body", b"")
+        part, more = _taken(await receive())
         if part:
             size += len(part)
             if size > limit:
                 raise too_large(limit)
             yield part
-        more = message.get("more_body", False)
+
+
+def _taken(message: Message) -> tuple[bytes, bool]:
+    """What a message has of the body, and whether more comes."""
+    if message["type"] == "http.disconnect":
+        raise Disconnected
+    return message.get("body", b""), message.get("more_body", False)
 
 
 async def _gunzipped(parts: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
