@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from fhir_server.errors import NotFound
 from fhir_server.exchange import FhirRequest, FhirResponse
@@ -61,7 +63,8 @@ def is_not_modified(found: Version, request: FhirRequest) -> bool:
         return False  # RFC 9110, 13.1.3: a date that is none is ignored
 
 
-def entity_tags(header: str) -> list[str]:
+@lru_cache(maxsize=1024)  # versions have low numbers: the same few come
+def entity_tags(header: str) -> Sequence[str]:
     """The opaque parts of a list of entity tags, weak or strong: `W/"3", "4"` -> 3, 4."""
     tags = (tag.strip().removeprefix("W/") for tag in header.split(","))
-    return [tag.strip('"') for tag in tags if tag]
+    return tuple(tag.strip('"') for tag in tags if tag)
