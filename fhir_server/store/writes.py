@@ -46,8 +46,7 @@ class Writes:
 
         Without a session each is stored for itself: the first error is raised after all are done.
         """
-        for version in versions:
-            demand(grant, BY_METHOD[version.method], version)
+        _demand_all(grant, versions)
         await self._collections.ensure({version.type for version in versions})
         if len(versions) == 1 and session is None:
             version = await self._with_blob(versions[0])
@@ -139,8 +138,10 @@ class Writes:
     async def _insert_within(self, versions: Sequence[Version], session: Session) -> None:
         by_type: dict[str, list[Document]] = {}
         for version in versions:
-            stored = await self._with_blob(version)
-            by_type.setdefault(version.type, []).append(current_document(stored))
+            # A transaction has many, and few if any have something to wait for.
+            if version.blob is not None or is_large(version):
+                version = await self._with_blob(version)
+            by_type.setdefault(version.type, []).append(current_document(version))
         for type_, documents in by_type.items():
             insertion = Insertion(self._collections, type_)
             for first in range(0, len(documents), LOT):
@@ -163,6 +164,14 @@ class Writes:
                 Insertion(self._collections, type_), lanes=LANES, crowd=CROWD
             )
         return group
+
+
+def _demand_all(grant: Grant, versions: Sequence[Version]) -> None:
+    """Raise Forbidden unless the grant permits to write each of the versions."""
+    kinds = {(version.type, version.method) for version in versions}
+    if any(grant.filter(type_, BY_METHOD[method]) for type_, method in kinds):
+        for version in versions:
+            demand(grant, BY_METHOD[version.method], version)
 
 
 def _refusal(grant: Grant, new: Version, old: Version) -> Outcome:
