@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from difflib import get_close_matches
 from typing import NamedTuple
 
+import msgspec
+
 from fhir_server.access.grant import Action
 from fhir_server.errors import (
     Forbidden,
@@ -97,7 +99,7 @@ for _route in ROUTES:
     _BY_SHAPE.setdefault(_route.shape, {})[_route.method] = _route
 
 
-class Match(NamedTuple):
+class Match(msgspec.Struct, frozen=True):
     """What a method and a path come to: a route or an operation, and what the path names."""
 
     code: str

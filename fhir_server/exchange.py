@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from fhir_server.access.grant import Grant
 from fhir_server.errors import MalformedRequest
@@ -23,7 +25,7 @@ FHIR_JSON = "application/fhir+json"
 Pairs = tuple[tuple[str, str], ...]
 
 
-class Target(NamedTuple):
+class Target(msgspec.Struct, frozen=True, gc=False):
     """What a path names; what it does not name is empty.
 
     `member` is the type searched for in a compartment, `*` for all of them.

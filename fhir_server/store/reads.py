@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import bson
+import msgspec
 from bson.raw_bson import DEFAULT_RAW_BSON_OPTIONS, RawBSONDocument
 from pymongo.asynchronous.collection import AsyncCollection
 
@@ -21,7 +22,7 @@ from fhir_server.store.transaction import Session, each
 from fhir_server.store.version import KEPT, SHOWN, Version, history_id, parse, parse_stored
 
 
-class _Wanted(NamedTuple):
+class _Wanted(msgspec.Struct, frozen=True):
     """One caller's wish; `free` where the grant demands nothing of the resource."""
 
     id: str

@@ -7,8 +7,9 @@ still, and the next try finds it there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReplaceOne
 from pymongo.asynchronous.collection import AsyncCollection
@@ -31,7 +32,7 @@ from fhir_server.store.transaction import Session
 from fhir_server.store.version import history_id
 
 
-class Replaced(NamedTuple):
+class Replaced(msgspec.Struct, frozen=True):
     """A copy for the history, what takes its place, and the version that must be current."""
 
     history: RawBSONDocument
