@@ -7,22 +7,17 @@ of that element's type, profile or contentReference are written out first.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from fhir_server.errors import Unprocessable
+from fhir_server.validation.profiles.ids import plain, with_ids
 from fhir_server.validation.profiles.library import CORE
-
-__all__ = ["SnapshotFault", "make_snapshot", "with_ids"]
+from fhir_server.validation.profiles.merging import Find, merge
 
 Json = dict[str, Any]
-Find = Callable[[str], "Json | None"]
 
 MOST_ELEMENTS = 20_000
 MOST_BASES = 20
-_ADDED = ("constraint", "condition", "example", "alias", "mapping", "extension", "code")
-_ALWAYS_OWN = ("id", "path", "base", "sliceName")
-_OF_EXTENSIONS = ("short", "definition", "comment", "isModifier", "isModifierReason")
 
 
 class SnapshotFault(Unprocessable):
@@ -51,42 +46,6 @@ def make_snapshot(definition: Json, find: Find, depth: int = 0) -> list[Json]:
     )
 
 
-def with_ids(elements: list[Json]) -> list[Json]:
-    """The elements, each with the id that its path and slice names come to.
-
-    Ids that are given are not trusted: real differentials have wrong ones.
-    """
-    found: list[Json] = []
-    names: dict[str, str] = {}
-    """Path -> the slice name that its last element had, with what is above it."""
-    for element in elements:
-        path: str = element["path"]
-        above, dot, last = path.rpartition(".")
-        head = _named(above, names) + dot + last
-        slice_name = element.get("sliceName")
-        id_ = f"{head}:{slice_name}" if slice_name else head
-        given = element.get("id")
-        if not slice_name and isinstance(given, str) and _plain(given) == path and ":" in given:
-            id_ = given  # children of a slice, written apart from it
-        for known in [known for known in names if known.startswith(f"{path}.")]:
-            del names[known]
-        names[path] = id_
-        found.append({**element, "id": id_})
-    return found
-
-
-def _named(path: str, names: dict[str, str]) -> str:
-    """The id of the last element that had this path, or that of its parent and the rest."""
-    if not path or path in names:
-        return names.get(path, "")
-    above, dot, last = path.rpartition(".")
-    return _named(above, names) + dot + last
-
-
-def _plain(id_: str) -> str:
-    return ".".join(step.partition(":")[0] for step in id_.split("."))
-
-
 class Builder:
     """One snapshot in the making: the elements in order, found by their ids."""
 
@@ -107,7 +66,7 @@ class Builder:
             index = self._index(id_)
             if index is None:
                 index = self._make(id_)
-            self._elements[index] = self._merge(self._elements[index], element)
+            self._elements[index] = merge(self._elements[index], element, self._url, self._find)
             if len(self._elements) > MOST_ELEMENTS:
                 raise SnapshotFault(f"{self._url} has more than {MOST_ELEMENTS} elements")
         told = {element["id"] for element in differential}
@@ -232,7 +191,7 @@ class Builder:
         for child in source:
             if child["id"].startswith(f"{prefix}."):
                 rest = child["id"][len(prefix) :]
-                path = element["path"] + child["path"][len(_plain(prefix)) :]
+                path = element["path"] + child["path"][len(plain(prefix)) :]
                 children.append({**child, "id": element["id"] + rest, "path": path})
         if len(self._elements) + len(children) > MOST_ELEMENTS:
             raise SnapshotFault(f"{self._url} has more than {MOST_ELEMENTS} elements")
@@ -264,52 +223,6 @@ class Builder:
             raise SnapshotFault(f"{self._url}: {id_} is of {url}, which is not known")
         elements = make_snapshot(definition, self._find, self._depth + 1)
         return elements, elements[0]["id"]
-
-    def _merge(self, base: Json, own: Json) -> Json:
-        """What an element of the differential makes of the one that it is about."""
-        merged = dict(base)
-        for name, value in own.items():
-            if name in _ALWAYS_OWN:
-                continue
-            if name in _ADDED and name in merged:
-                merged[name] = _joined(name, merged[name], value)
-            elif isinstance(value, str) and value.startswith("...") and name in merged:
-                merged[name] = f"{merged[name]}{value[3:]}"
-            else:
-                merged[name] = value
-        if "constraint" in own:
-            merged["constraint"] = [
-                one
-                if "source" in one or one not in own["constraint"]
-                else {**one, "source": self._url}
-                for one in merged["constraint"]
-            ]
-        if any(name.startswith(("fixed", "pattern")) for name in own):
-            replaced = next(name for name in own if name.startswith(("fixed", "pattern")))
-            for name in [n for n in base if n.startswith(replaced[:5]) and n != replaced]:
-                merged.pop(name, None)
-        if "type" in own and merged["path"].endswith(("xtension",)):
-            self._describe(merged, own)
-        return merged
-
-    def _describe(self, merged: Json, own: Json) -> None:
-        """What an extension's own definition says of it, where the slice says nothing."""
-        for type_ in own["type"]:
-            for url in type_.get("profile", ()):
-                definition = self._find(url)
-                root = (definition or {}).get("snapshot", definition or {}).get("element") or (
-                    (definition or {}).get("differential", {}).get("element")
-                )
-                for name in _OF_EXTENSIONS if root else ():
-                    if name in root[0] and name not in own:
-                        merged[name] = root[0][name]
-
-
-def _joined(name: str, base: list[Any], own: list[Any]) -> list[Any]:
-    if name == "constraint":
-        keys = {one.get("key") for one in own}
-        return [one for one in base if one.get("key") not in keys] + own
-    return base + [one for one in own if one not in base]
 
 
 def _by(type_: str, path: str) -> Json:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from fhir_server.validation.profiles.build_archive import build
+from fhir_server.validation.profiles.ids import with_ids
 from fhir_server.validation.profiles.library import ARCHIVE, folder, load
-from fhir_server.validation.profiles.snapshot import SnapshotFault, make_snapshot, with_ids
+from fhir_server.validation.profiles.snapshot import SnapshotFault, make_snapshot
 from tests.oracles import shared
 
 LIBRARY = load()
