@@ -11,13 +11,12 @@ from difflib import get_close_matches
 from typing import Any
 
 from fhir_server.fhir.fhirpath.errors import SemanticFault
-from fhir_server.fhir.fhirpath.fhir_functions import reference_type
 from fhir_server.fhir.fhirpath.function import SAME, Function
 from fhir_server.fhir.fhirpath.functions import FUNCTIONS
 from fhir_server.fhir.fhirpath.lambdas import LAMBDAS, with_fault
 from fhir_server.fhir.fhirpath.operators import LOGIC, OPERATORS, negate
 from fhir_server.fhir.fhirpath.parts import Part, Types, View
-from fhir_server.fhir.fhirpath.scope import Code, Items, Scope, integer, single, truth
+from fhir_server.fhir.fhirpath.scope import Code, Items, Scope, integer, truth
 from fhir_server.fhir.fhirpath.shapes import Node, shape, walk
 from fhir_server.fhir.fhirpath.statics import arity, check_input, step_types
 from fhir_server.fhir.fhirpath.syntax import (
@@ -32,14 +31,8 @@ from fhir_server.fhir.fhirpath.syntax import (
     Unary,
     Variable,
 )
-from fhir_server.fhir.fhirpath.typetests import (
-    check,
-    exact_test,
-    info,
-    is_test,
-    static_types,
-    type_name,
-)
+from fhir_server.fhir.fhirpath.type_operators import type_test
+from fhir_server.fhir.fhirpath.typetests import info
 from fhir_server.fhir.fhirpath.values import TypeInfo, system_name
 from fhir_server.fhir.fhirpath.variables import variable
 
@@ -58,6 +51,10 @@ class Compiler:
         self.root = root
         self.strict = strict
         self.check_order = check_order
+
+    def lenient(self) -> Compiler:
+        """One that lets pass what this one may refuse."""
+        return Compiler(self.root, strict=False)
 
     def compile(self, tree: Expression, view: View) -> Part:
         match tree:
@@ -78,7 +75,7 @@ class Compiler:
             case Binary():
                 return self._binary(tree, view)
             case TypeTest():
-                return self._type_test(tree.operator, tree.operand, tree, view)
+                return type_test(self, tree.operator, tree.operand, tree, view)
 
     # --- terms ---
 
@@ -193,63 +190,13 @@ class Compiler:
         code = part.code
         return Part(lambda scope: code(scope.inner(scope.this)), part.types, part.ordered)
 
-    def _type_test(
-        self, operator: str, operand: Expression, at: TypeTest | Call, view: View
-    ) -> Part:
-        if isinstance(at, TypeTest):
-            name = at.type
-        else:
-            arity(at, 1, 1)
-            name = type_name(at.arguments[0])
-        check(name)
-        source = self.compile(operand, view)
-        code = source.code
-        if operator == "is":
-            return self._is(operand, source, is_test(name, self.strict), at.position)
-        test = exact_test(name, self.strict)
-        if operator == "as" and self.strict:
-
-            def as_(scope: Scope) -> Items:
-                items = code(scope)
-                single(items, "'as'")
-                return [item for item in items if test(item)]
-
-            return Part(with_fault(as_, at.position), static_types(name), source.ordered)
-        return Part(
-            lambda scope: [item for item in code(scope) if test(item)],
-            static_types(name),
-            source.ordered,
-        )
-
-    def _is(self, operand: Expression, source: Part, test: Any, position: int) -> Part:
-        code = source.code
-        if isinstance(operand, Call) and operand.name == "resolve" and not operand.arguments:
-            # The reference itself mostly tells the type, and then nothing need be resolved.
-            holder = self._this_or(operand.source, source)
-
-            def is_reference(scope: Scope) -> Items:
-                items = holder(scope) if holder else scope.this
-                if len(items) == 1:
-                    told = reference_type(items[0])
-                    if told is not None:
-                        return [test(Node(told, None, None, None))]
-                return _is(code(scope), test)
-
-            return Part(with_fault(is_reference, position), ("System.Boolean",))
-        return Part(with_fault(lambda scope: _is(code(scope), test), position), ("System.Boolean",))
-
-    def _this_or(self, source: Expression | None, resolved: Part) -> Code | None:
-        if source is None:
-            return None
-        return Compiler(self.root, strict=False).compile(source, View()).code
-
     # --- functions ---
 
     def _call(self, tree: Call, view: View) -> Part:
         name = tree.name
         if name in ("is", "as", "ofType"):
             operand = tree.source or Special("this", tree.position)
-            return self._type_test(name, operand, tree, view)
+            return type_test(self, name, operand, tree, view)
         source = (
             Part(lambda scope: scope.this, view.this, view.ordered)
             if tree.source is None
@@ -293,11 +240,6 @@ class Compiler:
             types = None if more is None else (*source.types, *more)
         ordered = source.ordered and tree.name not in ("children", "descendants")
         return Part(with_fault(run, tree.position), types, ordered)
-
-
-def _is(items: Items, test: Any) -> Items:
-    single(items, "'is'")
-    return [test(items[0])] if items else []
 
 
 def _logic(sign: str, one: Code, other: Code) -> Code:
