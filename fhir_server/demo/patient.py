@@ -7,7 +7,7 @@ from typing import Any
 from fhir_server.demo import network
 from fhir_server.demo.codes import HL7
 from fhir_server.demo.identity import ins, ins_identifier
-from fhir_server.demo.population import Person
+from fhir_server.demo.person import Person
 
 
 def patient(person: Person, order: int) -> dict[str, Any]:

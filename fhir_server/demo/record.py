@@ -26,7 +26,7 @@ from fhir_server.demo.codes import (
     concept,
 )
 from fhir_server.demo.patient import patient
-from fhir_server.demo.population import Illness, Person, Treatment, Trend
+from fhir_server.demo.person import Illness, Person, Treatment, Trend
 from fhir_server.demo.values import interpretation, quantity, reference_range, value
 
 YEARS = 10

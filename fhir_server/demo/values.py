@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from fhir_server.demo.codes import UCUM, Measure
-from fhir_server.demo.population import Trend
+from fhir_server.demo.person import Trend
 
 
 def value(trend: Trend, way: float, random: Random, digits: int) -> Decimal:
