@@ -7,7 +7,7 @@ from typing import Any
 
 from fhir_server.demo import network
 from fhir_server.demo.population import PEOPLE
-from fhir_server.demo.record import Record
+from fhir_server.demo.record import grown
 
 TODAY = date(2026, 11, 2)
 """The day on which the made-up records end; fixed, so that every run gives the same bytes."""
@@ -17,7 +17,7 @@ def bundles(today: date = TODAY) -> dict[str, dict[str, Any]]:
     """Bundles by name, in the order in which to load them; every entry is a PUT to a fixed id."""
     found = {"network": _transaction(network.resources())}
     for order, person in enumerate(PEOPLE, 1):
-        found[person.id] = _transaction(Record(person, order, today).grow())
+        found[person.id] = _transaction(grown(person, order, today))
     return found
 
 
