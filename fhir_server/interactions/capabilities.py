@@ -9,7 +9,7 @@ from fhir_server.errors import MalformedRequest
 from fhir_server.exchange import FhirRequest, FhirResponse
 from fhir_server.fhir.codec import encode
 from fhir_server.operations.table import OPERATIONS, Operation
-from fhir_server.search.request import UNSUPPORTED
+from fhir_server.search.reading import UNSUPPORTED
 from fhir_server.services import Services
 from fhir_server.smart.discovery import security
 from fhir_server.smart.endpoints import Endpoints

@@ -10,7 +10,7 @@ from fhir_server.interactions.rows import Reader
 from fhir_server.search.compile import CLINICAL, Query
 from fhir_server.search.cursor import Cursor
 from fhir_server.search.direction import Sieve, sieve
-from fhir_server.search.request import parse
+from fhir_server.search.reading import parse
 from fhir_server.services import Services
 from fhir_server.store.resources import Version
 from fhir_server.store.transaction import Session

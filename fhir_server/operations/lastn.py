@@ -21,7 +21,8 @@ from fhir_server.interactions.finder import StoreFinder, context_of
 from fhir_server.interactions.searchset import is_lenient
 from fhir_server.operations.arguments import PRESENTATION, read_arguments
 from fhir_server.search.direction import sieve
-from fhir_server.search.request import SearchRequest, encode, parse
+from fhir_server.search.reading import parse
+from fhir_server.search.request import SearchRequest, encode
 from fhir_server.services import Services
 
 TYPE = "Observation"

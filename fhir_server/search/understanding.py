@@ -13,8 +13,9 @@ from fhir_server.search import cursor
 from fhir_server.search.compile import Part, compile_plain
 from fhir_server.search.conditions import Plain
 from fhir_server.search.kinds import MatchContext
+from fhir_server.search.reading import parse
 from fhir_server.search.registry import Registry
-from fhir_server.search.request import Paging, SearchRequest, parse, with_applied
+from fhir_server.search.request import Paging, SearchRequest, with_applied
 
 Pairs = tuple[tuple[str, str], ...]
 

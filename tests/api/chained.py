@@ -18,7 +18,7 @@ from fhir_server.interactions.searchset import Scope, compile_queries, count
 from fhir_server.search import chain, direction, near
 from fhir_server.search.compile import Query
 from fhir_server.search.cursor import Cursor
-from fhir_server.search.request import parse
+from fhir_server.search.reading import parse
 from fhir_server.services import Services
 from tests.searching import observation
 

@@ -15,7 +15,7 @@ from fhir_server.fhir import codec
 from fhir_server.interactions.searchset import Scope, compile_queries
 from fhir_server.search.compile import Query
 from fhir_server.search.keyset import stretches
-from fhir_server.search.request import parse
+from fhir_server.search.reading import parse
 from fhir_server.services import Services
 from fhir_server.settings import Settings
 from fhir_server.store.resources import PageQuery, Version

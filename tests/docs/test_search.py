@@ -14,8 +14,8 @@ from fhir_server.search.criteria import parse_condition
 from fhir_server.search.filter_operators import OPERATORS_OF
 from fhir_server.search.hierarchy import is_hierarchical
 from fhir_server.search.kinds import MatchContext
+from fhir_server.search.reading import RESULT_PARAMETERS, UNSUPPORTED, parse
 from fhir_server.search.registry import Registry
-from fhir_server.search.request import RESULT_PARAMETERS, UNSUPPORTED, parse
 
 PAGE = Path(__file__).parents[2] / "docs" / "search.md"
 REGISTRY = Registry(r4.load())

@@ -33,7 +33,8 @@ from fhir_server.search import cursor
 from fhir_server.search.criteria import nearest
 from fhir_server.search.cursor import Cursor
 from fhir_server.search.paging import Edges, Linker
-from fhir_server.search.request import Paging, SearchRequest, parse
+from fhir_server.search.reading import parse
+from fhir_server.search.request import Paging, SearchRequest
 from fhir_server.services import Services
 
 MAX_RESOURCES = 5_000

@@ -8,8 +8,9 @@ from fhir_server.errors import FhirError, MalformedRequest, UnsupportedParameter
 from fhir_server.fhir.definitions import load
 from fhir_server.search.conditions import Chain, Has, Plain
 from fhir_server.search.criteria import split_values
+from fhir_server.search.reading import parse
 from fhir_server.search.registry import Registry
-from fhir_server.search.request import Paging, SearchRequest, encode, parse
+from fhir_server.search.request import Paging, SearchRequest, encode
 
 
 @pytest.fixture(scope="module")

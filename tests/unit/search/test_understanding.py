@@ -9,8 +9,9 @@ from fhir_server.fhir.definitions import load
 from fhir_server.search.compile import compile_plain
 from fhir_server.search.conditions import Plain
 from fhir_server.search.kinds import MatchContext
+from fhir_server.search.reading import parse
 from fhir_server.search.registry import Registry
-from fhir_server.search.request import Paging, parse
+from fhir_server.search.request import Paging
 from fhir_server.search.understanding import LONGEST_KEPT, Understood, understand
 
 BASE = "http://x/fhir"
