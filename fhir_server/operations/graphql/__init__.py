@@ -2,5 +2,6 @@
 
 https://hl7.org/fhir/R4/graphql.html. `document` reads a query, `fields` knows what every type has,
 `checking` holds one against the other, `arguments` and `collating` are FHIR's list navigation and
-directives, `loading` reads and searches, `walking` carries out.
+directives, `loading` reads and searches; `collecting` tells what is asked of a value, `resolving`
+what it has, `walking` carries out.
 """

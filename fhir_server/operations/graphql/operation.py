@@ -17,10 +17,12 @@ from fhir_server.fhir import codec
 from fhir_server.interactions.content import media_type
 from fhir_server.operations.arguments import PRESENTATION
 from fhir_server.operations.graphql.checking import check
+from fhir_server.operations.graphql.collecting import Collector
 from fhir_server.operations.graphql.document import Refused, read_query
 from fhir_server.operations.graphql.fields import ROOT, Fields
 from fhir_server.operations.graphql.loading import Loader
-from fhir_server.operations.graphql.walking import Node, Unresolved, Walker, located
+from fhir_server.operations.graphql.resolving import Node, Resolver, Unresolved
+from fhir_server.operations.graphql.walking import Walker, located
 from fhir_server.services import Services
 
 _HEADERS = {"content-type": "application/json; charset=utf-8"}
@@ -53,7 +55,8 @@ async def graphql(request: FhirRequest, services: Services) -> FhirResponse:
         if type_:
             resource = await loader.read(type_, id_)
             root = Node(type_, resource, resource)
-        walker = Walker(query, fields, loader, loading)
+        collector, resolver = Collector(query, fields), Resolver(fields, loader)
+        walker = Walker(query, collector, resolver, loading)
         data = await walker.walk(root)
     except Refused as refused:
         issues = [MalformedRequest(error.message) for error in refused.errors]
