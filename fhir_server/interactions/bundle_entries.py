@@ -13,9 +13,10 @@ from typing import Any
 from fhir_server.errors import FhirError, Issue, MalformedContent, MalformedRequest
 from fhir_server.exchange import FhirRequest, FhirResponse
 from fhir_server.fhir.codec import Resource
-from fhir_server.interactions.bundle_frame import Opened, open_frame
+from fhir_server.interactions.bundle_frame import open_frame
 from fhir_server.interactions.entry_request import EntryRequest, entry_request
 from fhir_server.interactions.pace import Pace
+from fhir_server.interactions.usual_frame import Opened
 from fhir_server.interactions.write import refuse
 from fhir_server.services import Services
 
@@ -85,21 +86,21 @@ async def _entries(opened: Sequence[Opened], base: str, pace: Pace) -> list[Entr
     entries: list[Entry] = []
     faults: list[FhirError] = []
     known: dict[bytes, EntryRequest] = {}
-    for index, (members, raw, request) in enumerate(opened):
-        await pace.step()
+    for index, one in enumerate(opened):
+        if not index % _CHECKED_AT_ONCE:
+            await pace.step()
         place = f"Bundle.entry[{index}]"
-        asked = known.get(request)
+        asked = known.get(one.request)
         if asked is None:
             try:
-                asked = entry_request(members.get("request"), place, base)
+                asked = entry_request(one.members.get("request"), place, base)
             except FhirError as fault:
                 faults.append(fault)
                 continue
-            if request:
-                known[request] = asked
-        full_url = members.get("fullUrl")
-        full_url = full_url if isinstance(full_url, str) else ""
-        entries.append(Entry(index, place, full_url, asked, raw))
+            if one.request:
+                known[one.request] = asked
+        url = one.members.get("fullUrl")
+        entries.append(Entry(index, place, url if type(url) is str else "", asked, one.raw))
     refuse_all(faults)
     return entries
 

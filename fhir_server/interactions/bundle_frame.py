@@ -7,36 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from fhir_server.errors import FhirError, MalformedContent
+from fhir_server.errors import MalformedContent
 from fhir_server.exchange import FhirRequest
 from fhir_server.fhir import codec
 from fhir_server.fhir.codec import Resource
-from fhir_server.fhir.primitives import TEXT
 from fhir_server.fhir.xml import from_xml
 from fhir_server.interactions.content import JSON, XML, media_type, unread
 from fhir_server.interactions.pace import Pace
 from fhir_server.interactions.places import below
+from fhir_server.interactions.usual_frame import Opened, open_usual
 from fhir_server.services import Services
 
 _HOLE = b"{}"
 _GAP = re.compile(rb"\s*,\s*")
-_USUAL_KEYS = len('{"fullUrl":,"resource":,"request":}')
-
-
-class Opened(NamedTuple):
-    """One entry: its members but the resource, and the bytes of that (empty: none).
-
-    `request` has the bytes of the entry's request where that is all that could be wrong with it:
-    beside it there are a good fullUrl and a resource, and nothing else.
-    """
-
-    members: Any
-    raw: bytes
-    request: bytes = b""
 
 
 class _Outline(msgspec.Struct):
@@ -47,15 +34,8 @@ class _EntryOutline(msgspec.Struct):
     resource: msgspec.Raw = msgspec.Raw(b"")
 
 
-class _UsualEntry(msgspec.Struct, forbid_unknown_fields=True):
-    fullUrl: msgspec.Raw  # noqa: N815
-    resource: msgspec.Raw
-    request: msgspec.Raw
-
-
 _outline = msgspec.json.Decoder(_Outline)
 _entry_outline = msgspec.json.Decoder(_EntryOutline)
-_usual_entry = msgspec.json.Decoder(_UsualEntry)
 
 
 async def open_frame(
@@ -71,21 +51,23 @@ async def open_frame(
         raise unread(media)
     if not body:
         raise MalformedContent("The body is empty; a Bundle is expected")
+    usual = await open_usual(body, size, depth, pace)
+    if usual is not None:
+        frame, opened = usual
+        if opened:
+            frame["entry"] = [one.members for one in opened]
+        return frame, opened
     try:
         entries = [bytes(raw) for raw in _outline.decode(body).entry]
     except (msgspec.DecodeError, RecursionError):
         codec.decode(body, max_bytes=size, max_depth=depth)  # says it better, and where
         raise MalformedContent("Bundle.entry is no array", expression="Bundle.entry") from None
     frame = codec.decode(_without(entries, body), max_bytes=size, max_depth=depth)
-    opened: list[Opened] = []
-    requests: dict[bytes, Resource] = {}
+    opened = []
     for entry in entries:
         await pace.step()
-        one = _usual(entry, requests, depth)
-        if one is None:
-            with below(f"Bundle.entry[{len(opened)}]"):
-                one = _open(entry, depth)
-        opened.append(one)
+        with below(f"Bundle.entry[{len(opened)}]"):
+            opened.append(_open(entry, depth))
     if opened:
         frame["entry"] = [one.members for one in opened]
     return frame, opened
@@ -105,28 +87,6 @@ def _without(entries: Sequence[bytes], body: bytes) -> bytes:
             break
         start += 1  # the same text stood earlier, where it was no entry
     return body[:start] + body[end:]
-
-
-def _usual(entry: bytes, requests: dict[bytes, Resource], depth: int) -> Opened | None:
-    """An entry of compact JSON as most clients write it; None for any other, right or wrong.
-
-    `requests` are those met before: the same few come again and again.
-    """
-    try:
-        found = _usual_entry.decode(entry)
-        url = codec.value(found.fullUrl)
-        request, raw = bytes(found.request), bytes(found.resource)
-        # With a space or a member twice the entry would be longer.
-        if len(entry) != _USUAL_KEYS + len(found.fullUrl) + len(request) + len(raw):
-            return None
-        asked = requests.get(request)
-        if asked is None:
-            asked = requests[request] = codec.decode(request, max_depth=depth - 1)
-    except (msgspec.DecodeError, RecursionError, ValueError, FhirError):
-        return None
-    if type(url) is not str or not TEXT["uri"](url) or not raw.startswith(b"{"):
-        return None
-    return Opened({"fullUrl": url, "request": asked}, raw, request)
 
 
 def _open(entry: bytes, depth: int) -> Opened:
