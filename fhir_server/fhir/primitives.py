@@ -33,7 +33,7 @@ _DATE = rf"(?:{_DAY}|{_YEAR}(?:-(?:0[1-9]|1[0-2]))?)"
 _VISIBLE = r"[^\x00-\x20\ud800-\udfff]"
 
 _is_date = re.compile(_DATE).fullmatch
-_is_date_time = re.compile(rf"{_DAY}T{_TIME}{_ZONE}|{_DATE}").fullmatch
+_is_date_time = re.compile(rf"{_DAY}(?:T{_TIME}{_ZONE})?|{_DATE}").fullmatch
 _is_instant = re.compile(rf"{_DAY}T{_TIME}{_ZONE}").fullmatch
 _is_time = re.compile(_TIME).fullmatch
 _is_id = re.compile(r"[A-Za-z0-9\-.]{1,64}").fullmatch

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from fhir_server.fhir.primitives import TEXT
 from fhir_server.validation.faults import Check, Faults, State, shown
 
 __all__ = ["check_reference"]
@@ -16,6 +17,7 @@ __all__ = ["check_reference"]
 _LITERAL = re.compile(
     r"([A-Za-z]+)(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?(?:#.+)?|\?.*)"
 ).fullmatch
+_ID = TEXT["id"]
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+\-.]*:").match
 
 
@@ -29,9 +31,9 @@ def check_reference(plain: Check, targets: tuple[str, ...], known: frozenset[str
             return faults
         literal = value.get("reference")
         if type(literal) is str and (literal[:9] != "urn:uuid:"):
-            target = _LITERAL(literal)
-            if target is None or target[1] not in allowed:
-                faults = _both(faults, _wrong_literal(literal, allowed, known, state))
+            type_, _, id_ = literal.partition("/")
+            if type_ not in allowed or not _ID(id_):
+                faults = _both(faults, _other_literal(literal, allowed, known, state))
         if "type" in value:
             named = value["type"]
             if type(named) is str and named in known and named not in allowed:
@@ -45,9 +47,10 @@ def _both(faults: Faults, found: Faults) -> Faults:
     return found if faults is None else faults + (found or [])
 
 
-def _wrong_literal(
+def _other_literal(
     literal: str, allowed: frozenset[str], known: frozenset[str], state: State
 ) -> Faults:
+    """Faults of what is not just `Type/id` with a type that is allowed."""
     if literal.startswith("#"):
         return _wrong_local(literal[1:], allowed, state)
     if _ABSOLUTE(literal):
@@ -56,6 +59,8 @@ def _wrong_literal(
     if target is None:
         text = f"{shown(literal)} is no reference: give Type/id, an absolute url, a urn or #id"
         return state.fault("value", text)
+    if target[1] in allowed:
+        return None
     if target[1] not in known:
         return state.fault("value", f"{shown(target[1])} is no resource type of R4")
     return _wrong_type(target[1], allowed, state)
