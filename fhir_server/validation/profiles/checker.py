@@ -104,6 +104,8 @@ class Checker:
         if url == f"{CORE}{type_}":
             return None
         profile = self.compiler.profile(url)
+        if profile is None and run.quiet and unknown != "error":
+            return None
         if profile is None:
             why = self.compiler.faulty.get(url)
             text = (

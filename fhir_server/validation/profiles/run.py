@@ -13,7 +13,7 @@ class Run(Holder):
     """Adds the Bundle that holds everything, and the answers of nested questions."""
 
     def __init__(self, resource: dict[str, Any], bundle: dict[str, Any] | None = None) -> None:
-        super().__init__(resource)
+        Holder.__init__(self, resource)
         self.bundle = bundle
         if bundle is None and resource.get("resourceType") == "Bundle":
             self.bundle = resource
