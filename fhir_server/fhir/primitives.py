@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 __all__ = ["CHECKS", "EXPECTED", "JSON_TYPES", "TEXT", "parse_instant_range"]
@@ -145,6 +144,13 @@ _EPOCH = date(1970, 1, 1).toordinal()
 # Zones have no rule beyond what datetime can hold.
 _FIRST = (date.min.toordinal() - _EPOCH) * 86_400
 _LAST = (date.max.toordinal() - _EPOCH) * 86_400
+_BEGIN = datetime(1970, 1, 1)
+_AHEAD = {"Z": 0} | {
+    f"{sign}{minutes // 60:02}:{minutes % 60:02}": way * minutes * 60 * _SECOND
+    for sign, way in (("+", 1), ("-", -1))
+    for minutes in range(14 * 60 + 1)
+}
+"""Zone -> microseconds that its clocks are ahead of UTC: of `+01:00` those of an hour."""
 
 
 def parse_instant_range(text: str, zone: tzinfo = UTC) -> tuple[int, int]:
@@ -154,6 +160,8 @@ def parse_instant_range(text: str, zone: tzinfo = UTC) -> tuple[int, int]:
     time may stop at the minute, as in searches. `zone` counts where the text has none. Raises
     ValueError where the text is no such date.
     """
+    if (instant := _instant(text)) is not None:
+        return instant, instant + _SECOND - 1
     match = _parts(text)
     if match is None:
         raise ValueError(f"'{text}' is no date: {EXPECTED['dateTime']}")
@@ -176,18 +184,24 @@ def parse_instant_range(text: str, zone: tzinfo = UTC) -> tuple[int, int]:
             digits = len(fraction[:6])
             low += int(fraction[:6]) * 10 ** (6 - digits)
             length = int(10 ** (6 - digits))
-    if offset is None:
-        low = _at(low, zone)
-    elif offset != "Z":
-        low -= _ahead(offset)
+    low = _at(low, zone) if offset is None else low - _AHEAD[offset]
     return low, low + length - 1
 
 
-@lru_cache(maxsize=256)
-def _ahead(offset: str) -> int:
-    """Microseconds that the clocks of a zone are ahead of UTC: of `+01:00` those of an hour."""
-    minutes = int(offset[1:3]) * 60 + int(offset[4:])
-    return minutes * 60 * _SECOND * (-1 if offset[0] == "-" else 1)
+def _instant(text: str) -> int | None:
+    """The instant where the text is `YYYY-MM-DDThh:mm:ss` with a zone; None for most others.
+
+    Nearly all times in records are of this form, and `datetime` reads it for a third of what the
+    expression costs that knows all forms.
+    """
+    ahead = _AHEAD.get(text[19:])
+    if ahead is None or text[16] != ":" or text[13] != ":" or text[10] != "T" or text[7] != "-":
+        return None  # in no other form that `datetime` reads all these stand there
+    try:
+        since = datetime.fromisoformat(text[:19]) - _BEGIN
+    except ValueError:
+        return None
+    return (since.days * 86_400 + since.seconds) * _SECOND - ahead
 
 
 def _midnight(year: int, month: int, day: int = 1) -> int:

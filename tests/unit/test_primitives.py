@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 from fhir_server.fhir.definitions import load
 from fhir_server.fhir.primitives import CHECKS, EXPECTED, JSON_TYPES, parse_instant_range
 
+HOUR = 3_600_000_000
+DAY = 24 * HOUR
+
 # fmt: off
 GOOD: dict[str, list[Any]] = {
     "base64Binary": ["AAAA", "AAA=", "AA==", "AA AA\nAAAA", "+/+/"],
@@ -176,3 +179,32 @@ def test_the_ends_of_the_calendar_have_ranges() -> None:
 def test_what_is_no_date_raises(text: str) -> None:
     with pytest.raises(ValueError, match="is no date"):
         parse_instant_range(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2020-W01-1T08:12:00Z", "20200304T08:12:00.1Z", "2020-03-04T081200.1Z"),
+        *("2020-03-04T08:12+01Z", "2020-03-04T08:12:00+01:60", "2020-03-04T08:12:00+14:01"),
+        *("2020-03-04T24:00:00Z", "2020-03-04T08:12:61Z", "2020-02-30T08:12:00Z"),
+        *("0000-01-01T00:00:00Z", "2020-03-04 08:12:00Z", "2020-03-04T08:12:00z"),
+        *("2020-03-04T08:12:0\u0662Z", "2020-03-04T08-12:00Z", "2020-03-04T08:12:00,5Z"),
+    ],
+)
+def test_what_only_datetime_reads_is_no_date(text: str) -> None:
+    with pytest.raises(ValueError, match="is no date"):
+        parse_instant_range(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "low"),
+    [
+        ("1970-01-02T00:00:00Z", DAY),
+        ("1970-01-01T00:00:00+14:00", -14 * HOUR),
+        ("1969-12-31T23:59:59-00:30", HOUR // 2 - 1_000_000),
+        ("1970-01-01T00:00:60Z", 60_000_000),
+        ("0001-01-01T00:00:00+14:00", -719_162 * DAY - 14 * HOUR),
+    ],
+)
+def test_a_second_with_its_zone(text: str, low: int) -> None:
+    assert parse_instant_range(text) == (low, low + 999_999)
