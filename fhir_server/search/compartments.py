@@ -21,15 +21,12 @@ class Compartments:
             for type_, codes in starts.items()
         }
         """By type and parameter, what the references begin with that put a resource into one."""
-        self._own = frozenset(definitions.compartments)
+        self.own = frozenset(definitions.compartments)
+        """The types of the resources that are compartments themselves."""
 
-    def keys(
-        self, type_: str, id_: str | None, references: Iterable[tuple[str, str]]
-    ) -> dict[str, None]:
-        """`in=Patient/1` for each compartment, the resource's own included where it has one."""
+    def keys(self, type_: str, references: Iterable[tuple[str, str]]) -> dict[str, None]:
+        """`in=Patient/1` for each compartment that it lies in by the references."""
         found: dict[str, None] = {}
-        if id_ and type_ in self._own:
-            found[f"in={type_}/{id_}"] = None
         starts = self._starts.get(type_)
         if starts is not None:
             for code, target in references:

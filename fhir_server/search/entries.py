@@ -16,8 +16,9 @@ Which entries there are, and which of them a key is found by, goes by the text o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import NamedTuple, TypeAlias
 
 from fhir_server.fhir import definitions
 from fhir_server.search.values import code_of
@@ -44,40 +45,80 @@ _COMPARTMENT = "in"
 OWN = frozenset(("patient", "subject", _COMPARTMENT))
 """What says whose record a resource belongs to."""
 
-_NOTED = SCOPED | BARE | OWN
+NOTED = SCOPED | BARE | OWN
+"""Parameters whose keys are not simply the entries for them."""
 
 PATIENT = "Patient/"
 """What an entry within a record begins with."""
 
 
+_Set: TypeAlias = dict[str, None]
+
+
+class Parted(NamedTuple):
+    """Keys of a resource, and what the index has of them whosever record it is.
+
+    `keys` are entries as they are, `hidden` are not. `records` are entries for whole records;
+    `scoped` stand behind the patient that the resource belongs to in further ones.
+    """
+
+    keys: _Set
+    hidden: _Set
+    records: _Set
+    scoped: _Set
+
+
 def entries(type_: str, patient: str | None, keys: Sequence[str]) -> list[str]:
     """What the index has for a resource with these keys; `patient` is its `p`."""
-    found: list[str] = []
-    before = f"{PATIENT}{patient} "
-    within = patient is not None and type_ != "Patient"
-    records = {} if patient is None else {f"{before}*": None}
-    theirs: dict[str, None] = {}
+    found = parted(type_, dict.fromkeys(keys))
+    return [*found.keys, *of_records(type_, patient, found.records, found.scoped)]
+
+
+def parted(type_: str, keys: _Set) -> Parted:
+    """Keys of a resource, among them all that the same token has, by what the index has of them."""
+    found = Parted({}, {}, {}, {})
+    plain, hidden, records, scoped = found
     for key in keys:
         name, _, value = key.partition("=")
-        if name not in _NOTED:
-            found.append(key)
+        if name not in NOTED:
+            plain[key] = None
         elif name not in OWN:
             code, bare = _parts(key)
-            if within and code is not None:
-                theirs[before + code] = None
-            if bare is None or bare not in keys:
-                found.append(key)
+            if code is not None:
+                scoped[code] = None
+            (plain if bare is None or bare not in keys else hidden)[key] = None
         elif value.startswith(PATIENT) and value.find("/", 8) < 0:
             records[f"{value} *"] = None
+            hidden[key] = None
         elif name != _COMPARTMENT or _COMPARTMENT in _codes(type_, value.partition("/")[0]):
-            found.append(key)
-    return [*found, *records, *theirs]
+            plain[key] = None
+        else:
+            hidden[key] = None
+    return found
+
+
+def of_records(
+    type_: str, patient: str | None, records: Iterable[str], scoped: Iterable[str]
+) -> list[str]:
+    """The entries for records, the patient's own first, and those within that."""
+    if patient is None:
+        return [*records]
+    own = f"{PATIENT}{patient} *"
+    found = [own]
+    for record in records:
+        if record != own:
+            found.append(record)
+    if type_ != "Patient":
+        before = own[:-1]
+        for one in scoped:
+            found.append(before + one)
+    return found
 
 
 def entries_of(type_: str, key: str) -> Sequence[str]:
     """The entries one of which a resource with the key has."""
     name, _, value = key.partition("=")
-    if name not in _NOTED:
+    if name not in NOTED:
         return (key,)
     if name not in OWN:
         bare = _parts(key)[1]

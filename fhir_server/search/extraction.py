@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from fhir_server.fhir.definitions import Definitions
@@ -76,34 +76,34 @@ class Walk:
             _walk(self._root_tree, resource, resource, found)
         return found
 
-    def one(self, value: dict[str, Any], resource: dict[str, Any]) -> list[Node] | None:
+    def one(self, value: dict[str, Any], resource: dict[str, Any]) -> Sequence[Node]:
         """The values of slot 0."""
         if self._direct is None:
-            return self.find(value, resource).get(0)
-        nodes: list[Node] | None = None
+            return self.find(value, resource).get(0, ())
+        found: list[Node] = []
         for name, type_ in self._direct:
             child = value.get(name)
-            if child is None:
-                continue
-            for item in child if type(child) is list else (child,):
-                if item is None or (type(item) is dict and _NO_CONTENT.issuperset(item)):
-                    continue
-                if nodes is None:
-                    nodes = []
-                nodes.append((type_, item))
-        return nodes
+            if child is not None:
+                found += nodes_of(type_, child)
+        return found
+
+    def slots(self, name: str) -> list[int] | None:
+        """The slots of which a property is itself the value.
+
+        None where a path leads on from there, or asks something of the value.
+        """
+        edges = self._tree.get(name, ())
+        if any(edge.below or edge.test for edge in edges):
+            return None
+        return [slot for edge in edges for slot, _ in edge.ends]
 
     def _properties(self) -> list[tuple[str, str]] | None:
         """The properties and their types, where the paths are nothing but properties of slot 0."""
         if self._root_tree or self._whole:
             return None
-        found = []
-        for name, edges in self._tree.items():
-            for edge in edges:
-                if edge.below or edge.test or [slot for slot, _ in edge.ends] != [0]:
-                    return None
-                found.append((name, edge.ends[0][1]))
-        return found
+        if any(self.slots(name) != [0] for name in self._tree):
+            return None
+        return [(name, edges[0].ends[0][1]) for name, edges in self._tree.items()]
 
     def _add(self, tree: dict[str, list[_Edge]], type_: str, path: Path, slot: int) -> None:
         name, after = path[0], 1
@@ -124,6 +124,16 @@ class Walk:
                 self._add(edge.below, one.leaf.type, rest, slot)
             elif (slot, one.leaf.type) not in edge.ends:
                 edge.ends.append((slot, one.leaf.type))
+
+
+def nodes_of(type_: str, child: Any) -> list[Node]:
+    """The values of a property, without those that have only extensions."""
+    found: list[Node] = []
+    for item in child if type(child) is list else (child,):
+        if item is None or (type(item) is dict and len(item) < 4 and _NO_CONTENT.issuperset(item)):
+            continue
+        found.append((type_, item))
+    return found
 
 
 def _walk(

@@ -30,7 +30,8 @@ class Keys(NamedTuple):
     by equality or prefix (always with `*`), `r` every other ordered value. `s` names the parameters
     that have a value; no index has it, since `:missing` seldom leaves few resources. `n` are the
     words of the narrative, `t` those of other texts; no index has them either. `c` has the keys of
-    each contained resource.
+    each contained resource. `b` is what the index has of `k` and `p` (`search.entries`), None where
+    that is still to be worked out.
     """
 
     p: str | None
@@ -42,6 +43,7 @@ class Keys(NamedTuple):
     n: Sequence[str] = ()
     t: Sequence[str] = ()
     c: Sequence[Contained] = ()
+    b: list[str] | None = None
 
 
 class Contained(NamedTuple):

@@ -77,6 +77,11 @@ class Parameter:
         return self.paths is not None and all(not leaf.many for leaf in self.leaves)
 
     @cached_property
+    def tokens(self) -> tuple[bool, ...]:
+        """Of the parts of a composite that are texts, which ones are tokens."""
+        return tuple(one.parameter.type == "token" for one in self.components if one.width is None)
+
+    @cached_property
     def types(self) -> frozenset[str]:
         """The FHIR types that its values may have."""
         return frozenset(leaf.type for leaf in self.leaves)

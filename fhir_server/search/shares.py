@@ -7,13 +7,15 @@ and joined for each resource.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from fhir_server.errors import Unprocessable
-from fhir_server.fhir.definitions import Definitions
+from fhir_server.fhir.definitions import Definitions, Element
 from fhir_server.search.collector import Collector
-from fhir_server.search.extraction import Walk
+from fhir_server.search.entries import NOTED
+from fhir_server.search.extraction import Walk, nodes_of
+from fhir_server.search.kinds import Node
 from fhir_server.search.kinds.composite import Composite, values_of
 from fhir_server.search.registry import Component, Parameter
 from fhir_server.search.words import add_words, text_names
@@ -33,11 +35,23 @@ class _Part(NamedTuple):
 
 
 class _Joint(NamedTuple):
-    """A composite with the numbers of its parts: of each its values, and those beyond."""
+    """A composite with its parts and their numbers: of the values, and of those beyond."""
 
     parameter: Parameter
     kind: Composite
-    sides: list[tuple[int, int]]
+    sides: list[tuple[Component, int, int]]
+
+
+class _Heard(NamedTuple):
+    """Who looks at the elements of one name, all of which have one type.
+
+    `plain` are the parameters of which the element itself is the value; None where one of them
+    looks for something in it. `parts` likewise: with a walk where that has to look.
+    """
+
+    type: str
+    plain: list[Parameter] | None
+    parts: list[tuple[int, _Part, Walk | None]]
 
 
 class Shares:
@@ -60,12 +74,18 @@ class Shares:
                 self._plain.append(parameter)
         slots = {slot: one.paths or () for slot, one in enumerate(self._plain)}
         self._walk = Walk(definitions, type_, type_, slots)
-        self._concerned: dict[str, list[tuple[int, _Part]]] = {}
-        for number, part in enumerate(self._parts.values()):
-            for name in part.walk.names:
-                self._concerned.setdefault(name, []).append((number, part))
+        names = set().union(self._walk.names, *(one.walk.names for one in self._parts.values()))
+        json = definitions.types[type_].json
+        self._heard = {name: self._hearers(name, *json[name]) for name in names}
         self.mute = frozenset(self._silent(definitions, type_))
         """The names of the elements that have no share, whatever their value."""
+        noted = [
+            Walk(definitions, type_, type_, {0: one.paths or ()}).names
+            for one in self._plain
+            if one.code in NOTED or one.type == "reference"  # of which compartments are made
+        ]
+        self.noted = frozenset(name for names in noted for name in names)
+        """The names of the elements whose keys are not simply entries of the index."""
 
     def _add_joint(self, parameter: Parameter, kind: Composite, type_: str) -> None:
         sides = []
@@ -77,10 +97,10 @@ class Shares:
                 if one.beyond is None
                 else self._number((*what, "beyond"), _Part(parameter, one, one.beyond))
             )
-            sides.append((own, beyond))
+            sides.append((one, own, beyond))
         joint = _Joint(parameter, kind, sides)
         # Noted at the last part: the first one, a code, is in resources without the others too.
-        for number in sides[-1] if sides else ():
+        for number in sides[-1][1:] if sides else ():
             self._joints.setdefault(number, []).append(joint)
 
     def _number(self, what: object, part: _Part) -> int:
@@ -89,36 +109,57 @@ class Shares:
 
     def _silent(self, definitions: Definitions, type_: str) -> Iterator[str]:
         yield "resourceType"
-        heard = self._walk.names | self._concerned.keys() | self._names
+        heard = self._heard.keys() | self._names
         for name, (_, code) in definitions.types[type_].json.items():
             if name not in heard and definitions.types[code].kind == "primitive-type":
                 yield name
 
+    def _hearers(self, name: str, element: Element, code: str) -> _Heard:
+        slots = self._walk.slots(name)
+        plain = None if slots is None else [self._plain[slot] for slot in slots]
+        parts = [
+            (number, part, None if part.walk.slots(name) == [0] else part.walk)
+            for number, part in enumerate(self._parts.values())
+            if name in part.walk.names
+        ]
+        return _Heard(element.content or code, plain, parts)
+
     def look(self, name: str, value: Any, out: Collector) -> None:
         """Add to `out` what the element of a resource has."""
-        part = {name: value}
-        parameter: Parameter | None = None
-        try:
-            if name in self._walk.names:
-                for slot, nodes in self._walk.find(part, out.resource).items():
-                    parameter = self._plain[slot]
-                    parameter.kind.index(parameter, nodes, out)
-            for number, one in self._concerned.get(name, ()):
-                parameter = one.parameter
-                values = values_of(one.component, one.walk, part, out)
-                if values is not None:
-                    out.add_part(number, values)
-        except UNREADABLE as error:
-            raise unindexable(parameter, error) from error
+        heard = self._heard.get(name)
+        if heard is not None:
+            type_, plain, parts = heard
+            found: Sequence[Node]
+            nodes = nodes_of(type_, value)
+            parameter: Parameter | None = None
+            try:
+                if plain is None:
+                    for slot, some in self._walk.find({name: value}, out.resource).items():
+                        parameter = self._plain[slot]
+                        parameter.kind.index(parameter, some, out)
+                elif nodes:
+                    for parameter in plain:
+                        parameter.kind.index(parameter, nodes, out)
+                for number, part, walk in parts:
+                    parameter = part.parameter
+                    found = nodes if walk is None else walk.one({name: value}, out.resource)
+                    values = values_of(part.component, found, out)
+                    if values is not None:
+                        out.add_part(number, values)
+            except UNREADABLE as error:
+                raise unindexable(parameter, error) from error
         if type(value) is not str or name in self._names:
-            add_words(part, self._names, out.narrative, out.texts)
+            add_words(name, value, self._names, out.narrative, out.texts)
 
     def join(self, out: Collector) -> None:
         """Add the keys of the composites of whose parts the elements gave one or more."""
-        get = out.parts.get
-        for number in out.parts:
-            for parameter, kind, sides in self._joints.get(number, ()):
-                kind.join(parameter, [(get(own), get(beyond)) for own, beyond in sides], out)
+        parts, joints = out.parts, self._joints
+        get = parts.get
+        for number in parts:
+            if number in joints:
+                for parameter, kind, sides in joints[number]:
+                    found = [(part, get(own), get(beyond)) for part, own, beyond in sides]
+                    kind.join(parameter, found, out)
 
 
 def unindexable(parameter: Parameter | None, error: Exception) -> Unprocessable:

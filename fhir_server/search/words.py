@@ -42,29 +42,37 @@ def text_names(definitions: Definitions) -> frozenset[str]:
 
 
 def add_words(
-    part: dict[str, Any],
+    name: str,
+    value: Any,
     names: frozenset[str],
     narrative: dict[str, None],
     texts: dict[str, None],
 ) -> None:
-    """Add the words of a resource or a part of one; `names` as by `text_names`."""
-    nodes: list[dict[str, Any]] = [part]
+    """Add the words of an element of a resource; `names` as by `text_names`."""
+    nodes: list[dict[str, Any]] = [{name: value}]
+    if type(value) is dict:
+        nodes = [value]
+    elif type(value) is list and type(value[0]) is dict and None not in value:
+        nodes = [*value]
     for node in nodes:  # which grows meanwhile
-        for name, value in node.items():
-            kind = type(value)
+        for key, child in node.items():
+            kind = type(child)
             if kind is str:
-                if name in names:
-                    _add(value, texts)
-                elif name == "div":
-                    narrative.update(_narrative_words(value))
+                if key in names:
+                    if child.isalnum() and child.isascii():  # one word: a code, a name, a number
+                        texts[child.lower()[:LONGEST]] = None
+                    else:
+                        texts |= _words(child)
+                elif key == "div":
+                    narrative |= _narrative_words(child)
             elif kind is dict:
-                nodes.append(value)
+                nodes.append(child)
             elif kind is list:
-                for item in value:
+                for item in child:
                     if type(item) is dict:
                         nodes.append(item)
-                    elif type(item) is str and name in names:
-                        _add(item, texts)
+                    elif type(item) is str and key in names:
+                        texts |= _words(item)
 
 
 def kept(
@@ -76,11 +84,8 @@ def kept(
     return told, tuple(others)[: MOST - len(told)]
 
 
-def _add(text: str, words: dict[str, None]) -> None:
-    if text.isalnum() and text.isascii():
-        words[text.lower()[:LONGEST]] = None  # one word: a code, a name, a number
-    else:
-        words.update(_known(text) if len(text) <= _SHORT else _cut(text))
+def _words(text: str) -> dict[str, None]:
+    return _known(text) if len(text) <= _SHORT else _cut(text)
 
 
 def _cut(text: str) -> dict[str, None]:

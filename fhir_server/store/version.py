@@ -103,7 +103,7 @@ def current_document(new: Version, old: Version | None = None) -> Document:
     document["k"] = keys.k
     _put_fields(document, keys)
     _put_words(document, keys)
-    document["b"] = entries(new.type, keys.p, keys.k)
+    document["b"] = entries(new.type, keys.p, keys.k) if keys.b is None else keys.b
     if keys.c:
         document["c"] = [_contained(one) for one in keys.c]
     if new.blob is not None:

@@ -26,7 +26,6 @@ from fhir_server.search.kinds.composite_match import (
 from fhir_server.search.values import missing, unsupported
 
 if TYPE_CHECKING:
-    from fhir_server.search.extraction import Walk
     from fhir_server.search.registry import Component, Parameter
 
 Values: TypeAlias = "tuple[Any, ...] | None"
@@ -52,36 +51,40 @@ class Composite:
             sides = []
             for component in parameter.components:
                 beyond = component.beyond if type_ == parameter.base else None
-                own = values_of(component, component.walks[type_], value, out)
-                other = None if beyond is None else values_of(component, beyond, value, out)
-                sides.append((own, other))
+                walk = component.walks[type_]
+                own = values_of(component, walk.one(value, out.resource), out)
+                other = None
+                if beyond is not None:
+                    other = values_of(component, beyond.one(value, out.resource), out)
+                sides.append((component, own, other))
             self.join(parameter, sides, out)
 
     def join(
-        self, parameter: Parameter, sides: Iterable[tuple[Values, Values]], out: Collector
+        self,
+        parameter: Parameter,
+        sides: Iterable[tuple[Component, Values, Values]],
+        out: Collector,
     ) -> None:
         """Add the keys of one element (or resource), where no part is missing.
 
-        `sides` has for each part its values, and those beyond the composite's.
+        `sides` has each part with its values, and those beyond the composite's.
         """
         code = parameter.code
         texts: list[tuple[str, ...]] = []
-        tokens: list[bool] = []
         ordered: list[tuple[int, tuple[Row, ...]]] = []
-        for component, (values, beyond) in zip(parameter.components, sides, strict=True):
+        for component, values, beyond in sides:
             if values is None:
+                if beyond is None:
+                    return
                 values, code = beyond, f"{parameter.code}+"
-            if values is None:
-                return
             if component.width is None:
                 texts.append(values)
-                tokens.append(component.parameter.type == "token")
             else:
                 ordered.append((component.width, values))
         if code == parameter.code:
             out.seen[code] = None
         if ordered:
-            _write_rows(_named(code, tuple(texts), tuple(tokens)), ordered, out)
+            _write_rows(_named(code, tuple(texts), parameter.tokens), ordered, out)
         else:
             for combination in itertools.product(*texts):
                 out.keys[f"{code}={'$'.join(combination)}"] = None
@@ -120,8 +123,7 @@ def _write_rows(
     width, rows = ordered[0]
     for key, names in named.items():
         if len(ordered) == 1:
-            for suffix, low, high, units in rows:
-                out.add_range(key + suffix, low, high, width, units + names)
+            out.add_rows(key, rows, width, names)
         else:
             for one, other in itertools.product(rows, ordered[1][1]):
                 (suffix, first, _, units), (ending, second, _, others) = one, other
@@ -129,9 +131,8 @@ def _write_rows(
                 out.add_pair(f"{key}{suffix}&{ending}", first, second, both + names)
 
 
-def values_of(component: Component, walk: Walk, value: dict[str, Any], out: Collector) -> Values:
-    """The values of a part that a walk finds in an element (or resource)."""
-    nodes = walk.one(value, out.resource)
+def values_of(component: Component, nodes: Sequence[Node], out: Collector) -> Values:
+    """The values of a part, of what its walk has found."""
     if not nodes:
         return None
     parameter = component.parameter

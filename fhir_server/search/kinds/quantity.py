@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from fhir_server.errors import MalformedRequest
 from fhir_server.fhir.ucum import canonical
@@ -37,8 +38,7 @@ class Quantity:
         code = parameter.code
         out.seen[code] = None
         for node in nodes:
-            for suffix, low, high, units in rows(node):
-                out.add_range(code + suffix, low, high, 0, units)
+            out.add_rows(code, rows(node), 0)
 
     def match(
         self, parameter: Parameter, modifier: str, values: Sequence[str], context: MatchContext
@@ -86,18 +86,26 @@ class Quantity:
 def rows(node: Node) -> Sequence[Row]:
     """The ordered values of a Quantity or what is like one, per way to name its unit."""
     type_, value = node
-    if not isinstance(value, dict):
-        return [("", float(value), float(value), ())] if isinstance(value, (int, Decimal)) else []
-    if type_ == "Range":
-        return _of_range(value)
-    if type_ == "SampledData":
-        return _of_samples(value)
-    if type_ == "Money":
-        value = {"value": value.get("value"), "code": value.get("currency"), "system": CURRENCIES}
-    amount = value.get("value")
+    if type_ != "Quantity":  # which nearly all are
+        if not isinstance(value, dict):
+            number = isinstance(value, (int, Decimal))
+            return [("", float(value), float(value), ())] if number else []
+        if type_ == "Range":
+            return _of_range(value)
+        if type_ == "SampledData":
+            return _of_samples(value)
+        if type_ == "Money":
+            unit = {"code": value.get("currency"), "system": CURRENCIES}
+            value = {"value": value.get("value"), **unit}
+    get = value.get
+    amount = get("value")
     if amount is None:
         return []
-    return _rows(amount, amount, value, value.get("comparator", ""))
+    unit_ = _unit_of(get("system"), get("code"), get("unit"))
+    comparator = get("comparator")
+    if comparator is None:
+        return _rows_of_one(amount, unit_)
+    return _rows_of(amount, amount, unit_, comparator)
 
 
 def _of_range(value: dict[str, Any]) -> Sequence[Row]:
@@ -154,7 +162,8 @@ def _rows(
     return _rows_of(low, high, _unit_of(get("system"), get("code"), get("unit")), comparator)
 
 
-class _Unit(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class _Unit:
     """How values of a unit are found: its names, and the end of the key of the second row.
 
     `canonical` is the end where the value can be converted and `code` what it is converted from.
@@ -176,13 +185,22 @@ def _unit_of(system: str | None, code: str | None, name: str | None) -> _Unit:
 
 
 @lru_cache(maxsize=64)
+def _rows_of_one(value: Decimal | int, unit: _Unit) -> tuple[Row, ...]:
+    """Rows of a single value; kept for a moment: it comes by itself and once with its code."""
+    number = float(value)
+    plain = ("", number, number, unit.names)
+    if not unit.suffix:
+        return (plain,)
+    if unit.canonical and (exact := _in_canonical(value, unit.code)) is not None:
+        number = float(exact)
+        return plain, (unit.canonical, number, number, ())
+    return plain, (unit.suffix, number, number, ())
+
+
 def _rows_of(
     low: Decimal | int | None, high: Decimal | int | None, unit: _Unit, comparator: str
 ) -> tuple[Row, ...]:
-    """Kept for a moment: a value comes once by itself and once with its code.
-
-    The second row is in canonical units, or in its own where UCUM cannot convert it.
-    """
+    """The second row is in canonical units, or in its own where UCUM cannot convert it."""
     lower, upper = _bounds(low, high, comparator)
     plain = ("", lower, upper, unit.names)
     if not unit.suffix:
@@ -236,7 +254,7 @@ def _canonical_unit(code: str) -> str | None:
 
 def _in_canonical(value: Decimal | int, code: str) -> Decimal | None:
     """The value in canonical units; None where it lies outside what the unit can say."""
-    found = canonical(Decimal(value), code)
+    found = canonical(value if isinstance(value, Decimal) else Decimal(value), code)
     return None if found is None else found[0]
 
 

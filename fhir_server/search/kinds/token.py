@@ -50,10 +50,12 @@ class Token:
         out.seen[code] = None
         for node in nodes:
             type_, value = node
-            repeated = type_ in _REPEATED
             for system, text in codings(parameter, node):
-                made = _coding_keys if repeated else _coding_keys.__wrapped__
-                keys |= made(code, system, text)
+                if type_ in _REPEATED:
+                    keys |= _coding_keys(code, system, text)
+                else:
+                    for form in _all_forms(system, text):
+                        keys[f"{code}={form}"] = None
             if type(value) is dict:
                 _index_details(code, type_, value, keys)
 
@@ -117,10 +119,11 @@ def _all_forms(system: str | None, value: str | None) -> Sequence[str]:
     One whose case counts not is in lower case; once more with a lone backslash before it, for
     searches that have capitals: those must find no code of another system in lower case.
     """
+    before = _before(system)
     if value is None:
-        return () if system is None else (f"{_part(system)}|",)
+        return () if system is None else (before,)
     text = _part(value)
-    whole = f"|{text}" if system is None else f"{_part(system)}|{text}"
+    whole = before + text
     return (text, f"\\{text}", whole) if system in CASELESS else (text, whole)
 
 
@@ -128,6 +131,12 @@ def _all_forms(system: str | None, value: str | None) -> Sequence[str]:
 def _coding_keys(name: str, system: str | None, value: str | None) -> dict[str, None]:
     """The keys of one coding; kept, since the same codes come in resource after resource."""
     return {f"{name}={form}": None for form in _all_forms(system, value)}
+
+
+@lru_cache(maxsize=4_096)
+def _before(system: str | None) -> str:
+    """What stands before a code of the system; kept, as there are few systems."""
+    return "|" if system is None else f"{_part(system)}|"
 
 
 def codings(parameter: Parameter, node: Node) -> Sequence[Coding]:

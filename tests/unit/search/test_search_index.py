@@ -31,7 +31,7 @@ def named(keys: Keys, code: str) -> set[str]:
 
 def test_every_resource_has_the_star() -> None:
     assert index("Basic").k == ["*"]
-    assert index("Basic") == Keys(None, None, None, ["*"], [])
+    assert index("Basic") == Keys(None, None, None, ["*"], [], b=["*"])
 
 
 OBSERVATION: dict[str, Any] = {
@@ -156,7 +156,7 @@ def test_foreign_and_contained_references_are_in_no_compartment() -> None:
 def test_q_35_an_element_with_only_extensions_has_no_value() -> None:
     absent = {"extension": [{"url": "urn:e", "valueCode": "unknown"}]}
     keys = index("Observation", code=absent, _status=absent, _effectiveDateTime=absent)
-    assert keys == Keys(None, None, None, ["*"], [])
+    assert keys == Keys(None, None, None, ["*"], [], b=["*"])
 
 
 def test_long_text_is_found_in_pieces() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from fhir_server.fhir import definitions, elements
-from fhir_server.fhir.definitions import SearchParameter
+from fhir_server.fhir.definitions import Component, SearchParameter
 from fhir_server.search.collector import Collector
+from fhir_server.search.entries import entries
 from fhir_server.search.index import Indexer
 from fhir_server.search.keys import Keys
 from fhir_server.search.registry import Registry
@@ -63,7 +64,7 @@ def content(**changed: Any) -> elements.Content:
 
 
 def sets(keys: Keys) -> tuple[Any, ...]:
-    return (*keys[:3], *(set(one) for one in keys[3:]))
+    return (*keys[:3], *(set(one or ()) for one in keys[3:]))
 
 
 @pytest.mark.parametrize(
@@ -96,3 +97,53 @@ def test_values_beyond_a_composite_are_joined_under_a_name_of_their_own() -> Non
     found = indexer(content(valueQuantity=None, valueSampledData=samples).resource)
     assert ("code-value-quantity+=1-2&", 1.0, 3.0, ("=http://loinc.org|1-2",)) in found.r
     assert "code-value-quantity" not in found.s
+
+
+STATUS_AND_CODE = SearchParameter(
+    *("status", "urn:s", "status", "composite", ("Observation",), "Observation"),
+    components=(
+        Component("http://hl7.org/fhir/SearchParameter/Observation-status", "status"),
+        Component("http://hl7.org/fhir/SearchParameter/clinical-code", "code"),
+    ),
+)
+PATIENTS = SearchParameter("patient", "urn:p", "patient", "token", ("Basic",), "Basic.code")
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        content().resource,
+        content(subject={"reference": "Group/1"}).resource,
+        content(
+            subject=None, performer=[{"reference": "Patient/a"}, {"reference": "Device/d"}]
+        ).resource,
+        content(encounter={"reference": "Encounter/e"}, device={"reference": "Device/d"}).resource,
+        content(status=None, category=[{"coding": [{"code": "a"}, {"code": "b"}]}]).resource,
+        content(contained=[{"resourceType": "Patient", "id": "c", "gender": "male"}]).resource,
+        {"resourceType": "Patient", "id": "p", "gender": "male", "birthDate": "1970-01-01"},
+        {"resourceType": "Patient", "link": [{"other": {"reference": "Patient/q"}}]},
+        {"resourceType": "Encounter", "id": "e", "subject": {"reference": "Patient/p"}},
+        {"resourceType": "Account", "subject": [{"reference": f"Patient/{n}"} for n in "ab"]},
+        {"resourceType": "Basic", "code": {"coding": [{"code": "Patient/x"}, {"code": "y"}]}},
+    ],
+)
+@pytest.mark.parametrize("added", [(), (STATUS_AND_CODE, PATIENTS)])
+def test_entries_of_the_index_are_those_of_the_keys(
+    resource: dict[str, Any], added: tuple[SearchParameter, ...]
+) -> None:
+    indexer = Indexer(LOADED, Registry(LOADED, added), BASE)
+    raw = json.dumps(resource).encode()
+    for _ in range(3):
+        known = elements.read(raw)
+        keys = indexer(known.resource, known.elements)
+        assert keys.b is not None
+        assert len(set(keys.k)) == len(keys.k)
+        assert sorted(keys.b) == sorted(entries(resource["resourceType"], keys.p, keys.k))
+
+
+def test_entries_go_by_the_names_of_keys_whatever_parameter_made_them() -> None:
+    indexer = Indexer(LOADED, Registry(LOADED, [STATUS_AND_CODE, PATIENTS]), BASE)
+    found = indexer(content().resource)
+    assert "status=final$1-2" in found.k
+    basic = {"resourceType": "Basic", "code": {"coding": [{"code": "Patient/x"}]}}
+    assert "Patient/x *" in (indexer(basic).b or ())
