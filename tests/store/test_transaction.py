@@ -92,6 +92,44 @@ async def test_many_are_replaced_at_once_and_the_lost_ones_named(store: Store) -
     assert (await store.read("Observation", "b", OPEN)).version == 2
 
 
+@pytest.mark.parametrize("size", [10, 30_000])
+async def test_of_many_new_ones_the_first_that_is_taken_is_told(store: Store, size: int) -> None:
+    raw = b'{"x":"%b"}' % (b"x" * size)
+    await store.insert([version("taken"), version("too")], OPEN)
+
+    async def write(session: Session, *ids: str) -> None:
+        await store.insert([version(id_, raw=raw) for id_ in ids], OPEN, session)
+
+    free = [f"a{number}" for number in range(20)]
+    with pytest.raises(DuplicateId, match="Observation/taken"):
+        await store.transaction(lambda session: write(session, *free, "taken", "b", "too"))
+    assert await store.count("Observation", {}, OPEN) == 2
+    await store.transaction(lambda session: write(session, *free))
+    assert await store.count("Observation", {}, OPEN) == 22
+    assert (await store.read("Observation", "a19", OPEN)).raw == raw
+
+
+async def test_many_new_ones_are_tried_again_where_others_are_in_the_way(store: Store) -> None:
+    again, tries = asyncio.Event(), []
+
+    async def second(session: Session) -> None:
+        tries.append(1)
+        if len(tries) > 1:
+            again.set()
+        await store.insert([version("a"), version("c")], OPEN, session)
+
+    async def first(session: Session) -> asyncio.Task[None]:
+        await store.insert([version("a"), version("b")], OPEN, session)
+        waiting = asyncio.create_task(store.transaction(second))
+        await asyncio.wait_for(again.wait(), 30)
+        return waiting
+
+    waiting = await store.transaction(first, {"Observation"})
+    with pytest.raises(DuplicateId, match="Observation/a"):
+        await waiting
+    assert {one.id async for one in store.stream("Observation", {}, OPEN)} == {"a", "b"}
+
+
 async def test_nothing_is_replaced_where_the_grant_refuses_one(store: Store) -> None:
     await store.insert([version("a", keys=["mine"]), version("b")], OPEN)
     old = await store.read_many([("Observation", "a"), ("Observation", "b")], OPEN, tombstones=True)
