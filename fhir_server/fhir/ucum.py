@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 _DIGITS = Context(prec=40)
+_multiply = _DIGITS.multiply
 _MAX_MAGNITUDE = 400  # decimal exponent of a value that is still turned into a fraction
 
 
@@ -53,7 +54,7 @@ def canonical(value: Decimal, code: str) -> tuple[Decimal, str] | None:
     try:
         scaling = _scaling(code)
         if scaling is not None and value.is_finite() and abs(value.adjusted()) <= _MAX_MAGNITUDE:
-            return _DIGITS.multiply(value, scaling[0]), scaling[1]
+            return _multiply(value, scaling[0]), scaling[1]
         unit = parse(code)
         return _to_base(value, unit), unit.code
     except (UcumError, DecimalException, OverflowError, ValueError):

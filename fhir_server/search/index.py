@@ -114,6 +114,7 @@ class Indexer:
         out.check()
         start, end = out.clinical_date or (None, None)
         patient = id_ if type_ == "Patient" else _single(out.patients)
+        narrative, texts = kept(out.narrative, out.texts)
         keys = ["*", *out.keys]
         entries = keys + of_records(type_, patient, out.records, out.scoped)
         keys += out.hidden
@@ -124,7 +125,8 @@ class Indexer:
             keys,
             out.ranges,
             tuple(out.seen),
-            *kept(out.narrative, out.texts),
+            narrative,
+            texts,
             contained,
             entries,
         )

@@ -79,8 +79,10 @@ def kept(
     narrative: dict[str, None], texts: dict[str, None]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The words to keep of each; those of the narrative are not told a second time."""
+    if not narrative:
+        return (), tuple(texts)[:MOST]
     told = tuple(narrative)[:MOST]
-    others = [word for word in texts if word not in narrative] if narrative else texts
+    others = [word for word in texts if word not in narrative]
     return told, tuple(others)[: MOST - len(told)]
 
 

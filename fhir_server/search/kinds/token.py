@@ -38,6 +38,7 @@ SPECIAL_VALUES = "http://hl7.org/fhir/special-values"
 MODIFIERS = ("not", "text", "in", "not-in", "above", "below", "of-type")
 
 _REPEATED = frozenset(("CodeableConcept", "Coding", "code", "boolean"))
+_DETAILED = frozenset(("CodeableConcept", "Coding", "Identifier"))
 
 Coding = tuple[str | None, str | None]
 
@@ -50,13 +51,14 @@ class Token:
         out.seen[code] = None
         for node in nodes:
             type_, value = node
+            repeated = type_ in _REPEATED
             for system, text in codings(parameter, node):
-                if type_ in _REPEATED:
+                if repeated:
                     keys |= _coding_keys(code, system, text)
                 else:
                     for form in _all_forms(system, text):
                         keys[f"{code}={form}"] = None
-            if type(value) is dict:
+            if type_ in _DETAILED:
                 _index_details(code, type_, value, keys)
 
     def match(
