@@ -49,11 +49,13 @@ def add_words(
     texts: dict[str, None],
 ) -> None:
     """Add the words of an element of a resource; `names` as by `text_names`."""
-    nodes: list[dict[str, Any]] = [{name: value}]
+    nodes: list[dict[str, Any]]
     if type(value) is dict:
         nodes = [value]
     elif type(value) is list and type(value[0]) is dict and None not in value:
         nodes = [*value]
+    else:
+        nodes = [{name: value}]
     for node in nodes:  # which grows meanwhile
         for key, child in node.items():
             kind = type(child)

@@ -139,6 +139,8 @@ def values_of(component: Component, nodes: Sequence[Node], out: Collector) -> Va
     found: list[Any] = []
     if component.width is not None:
         ordered = cast("_Ordered", parameter.kind)
+        if len(nodes) == 1:
+            return tuple(ordered.component_rows(parameter, nodes[0], out))
         for node in nodes:
             found += ordered.component_rows(parameter, node, out)
     else:
