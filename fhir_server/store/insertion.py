@@ -22,8 +22,11 @@ from fhir_server.store.outcomes import (
 )
 from fhir_server.store.transaction import Session
 
-TOGETHER = 256 * 1024
-"""So many bytes of resources are far from the 16 MiB of a command, with all of their keys too."""
+TOGETHER = 640 * 1024
+"""So many bytes, each key counted as KEY, are within the 16 MB of a command whatever the keys are:
+twice the longest, as the index has most of them too, is 24 times KEY."""
+
+KEY = 200
 
 
 async def insert(
@@ -36,7 +39,7 @@ async def insert(
         if len(documents) == 1:
             # Without the accounts that the driver keeps of many it costs a tenth less.
             await collection.insert_one(documents[0], session=mongo)
-        elif mongo is not None and _bytes_of(documents) <= TOGETHER:
+        elif mongo is not None and sum(map(_weight, documents)) <= TOGETHER:
             await _insert_together(collection, documents, mongo)
         else:
             await collection.insert_many(documents, ordered=mongo is not None, session=mongo)
@@ -67,8 +70,11 @@ async def _insert_together(
         raise BulkWriteError(answer)
 
 
-def _bytes_of(documents: Sequence[Document | RawBSONDocument]) -> int:
-    return sum(len(document.get("raw", b"")) for document in documents)
+def _weight(document: Document | RawBSONDocument) -> int:
+    if isinstance(document, RawBSONDocument):
+        return len(document.raw)
+    keys = len(document.get("k", ())) + len(document.get("r", ()))
+    return len(document.get("raw", b"")) + KEY * keys
 
 
 class Insertion:
