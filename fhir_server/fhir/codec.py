@@ -203,8 +203,12 @@ def _after_identity(raw: bytes, properties: dict[str, msgspec.Raw]) -> bytes:
 def instant(updated: int) -> str:
     """Microseconds since 1970 UTC as a FHIR instant: `2026-11-21T20:35:00.123Z`."""
     seconds, rest = divmod(updated, 1_000_000)
-    moment = (_EPOCH + timedelta(seconds=seconds)).isoformat()
-    return f"{moment}.{rest // 1000:03d}Z"
+    return f"{_second(seconds)}.{rest // 1000:03d}Z"
+
+
+@lru_cache(maxsize=256)
+def _second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()
 
 
 def measure(tree: Any, deepest: int | None = None) -> tuple[int, int]:

@@ -182,18 +182,10 @@ def parse_stored(type_: str, document: RawBSONDocument) -> Version:
 def parse_current(type_: str, documents: Iterable[Document]) -> list[Version]:
     """The versions of current documents with the fields of SHOWN alone, no tombstones."""
     return [
-        Version(
-            type_,
-            document["_id"],
-            document["v"],
-            document["u"],
-            document.get("raw", b""),
-            document["m"],
-            None,
-            False,
-            _blob(document),
-        )
-        for document in documents
+        Version(type_, one["_id"], one["v"], one["u"], one["raw"], one["m"])
+        if "raw" in one
+        else parse(type_, one)
+        for one in documents
     ]
 
 
